@@ -1,0 +1,203 @@
+/* Printing by ourselves, because cJSON writes 10^15 as 1e+15, which a Kubernetes int64 field
+ * refuses, and can't sort. Numbers and escapes are those of Go's json.Marshal. */
+#include "common/base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+
+enum { JSON_TEXT_MAX = 256 << 20, SHORTEST_MAX = 32 };
+
+struct printer {
+    struct buf out;
+    bool canonical; /* sorted keys, HTML-safe */
+};
+
+static void print(struct printer *p, const cJSON *json);
+
+/* The shortest digits (without the sign) that read back as the same number; returns the decimal
+ * exponent of the first. */
+static int shortest(double value, char digits[SHORTEST_MAX])
+{
+    char text[SHORTEST_MAX], *exponent;
+    int precision = 0;
+
+    do
+        (void)snprintf(text, sizeof(text), "%.*e", precision, value);
+    while (precision++ < 17 && strtod(text, NULL) != value);
+    exponent = strchr(text, 'e');
+    *exponent++ = '\0';
+    for (char *c = text; *c; c++)
+        if (*c != '.' && *c != '-')
+            *digits++ = *c;
+    *digits = '\0';
+    return (int)strtol(exponent, NULL, 10);
+}
+
+static void print_number(struct buf *out, double value)
+{
+    char digits[SHORTEST_MAX];
+    int exponent, count;
+
+    if (!isfinite(value)) { /* not JSON; a tree that was parsed has none */
+        (void)buf_puts(out, "null");
+        return;
+    }
+    if (fabs(value) <= 0x1p53 && trunc(value) == value) {
+        (void)buf_printf(out, "%lld", (long long)value);
+        return;
+    }
+    exponent = shortest(value, digits);
+    count = (int)strlen(digits);
+    if (value < 0)
+        (void)buf_puts(out, "-");
+    if (exponent < -6 || exponent >= 21) /* Go's limits */
+        (void)buf_printf(out, "%c%s%se%+d", digits[0], count > 1 ? "." : "", digits + 1, exponent);
+    else if (exponent < 0)
+        (void)buf_printf(out, "0.%.*s%s", -exponent - 1, "000000", digits);
+    else if (exponent >= count - 1)
+        (void)buf_printf(out, "%s%.*s", digits, exponent + 1 - count, "000000000000000000000");
+    else
+        (void)buf_printf(out, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
+}
+
+/* How the character at @s is escaped: the bytes it takes there, 0 when it stands for itself. */
+static size_t escape(const struct printer *p, const char *s, char out[8])
+{
+    static const char plain[] = "\"\\\n\r\t", names[] = "\"\\nrt";
+    const char *at = strchr(plain, *s);
+    size_t len = 1;
+    unsigned code = (unsigned char)*s;
+
+    if (at) {
+        (void)snprintf(out, 8, "\\%c", names[at - plain]);
+        return 1;
+    }
+    if (p->canonical && (strncmp(s, "\u2028", 3) == 0 || strncmp(s, "\u2029", 3) == 0)) {
+        code = 0x2000 + ((unsigned char)s[2] & 0x3FU);
+        len = 3;
+    } else if (code >= 0x20 && !(p->canonical && strchr("<>&", *s))) {
+        return 0;
+    }
+    (void)snprintf(out, 8, "\\u%04x", code & 0xFFFF);
+    return len;
+}
+
+static void print_string(struct printer *p, const char *text)
+{
+    const char *from = text; /* what stands for itself goes out in one piece */
+    char escaped[8];
+
+    (void)buf_puts(&p->out, "\"");
+    while (*text) {
+        size_t len = escape(p, text, escaped);
+
+        if (!len) {
+            text++;
+            continue;
+        }
+        (void)buf_add(&p->out, from, (size_t)(text - from));
+        (void)buf_puts(&p->out, escaped);
+        from = text += len;
+    }
+    (void)buf_add(&p->out, from, (size_t)(text - from));
+    (void)buf_puts(&p->out, "\"");
+}
+
+static void print_member(struct printer *p, const cJSON *item, bool first)
+{
+    if (!first)
+        (void)buf_puts(&p->out, ",");
+    if (item->string) {
+        print_string(p, item->string);
+        (void)buf_puts(&p->out, ":");
+    }
+    print(p, item);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const cJSON *const *x = a, *const *y = b;
+
+    return strcmp((*x)->string, (*y)->string);
+}
+
+static void print_sorted(struct printer *p, const cJSON *object)
+{
+    size_t n = (size_t)cJSON_GetArraySize(object), i = 0;
+    _cleanup_(freep) const cJSON **items = calloc(n + 1, sizeof(const cJSON *));
+
+    if (!items) {
+        p->out.failed = true;
+        return;
+    }
+    json_foreach (item, object)
+        items[i++] = item;
+    qsort(items, n, sizeof(const cJSON *), by_key);
+    for (i = 0; i < n; i++)
+        print_member(p, items[i], i == 0);
+}
+
+static void print_children(struct printer *p, const cJSON *json)
+{
+    bool object = cJSON_IsObject(json);
+
+    (void)buf_puts(&p->out, object ? "{" : "[");
+    if (object && p->canonical)
+        print_sorted(p, json);
+    else
+        json_foreach (item, json)
+            print_member(p, item, item == json->child);
+    (void)buf_puts(&p->out, object ? "}" : "]");
+}
+
+/* Recursion: parsed trees are bounded by JSON_DEPTH_MAX. */
+static void print(struct printer *p, const cJSON *json)
+{
+    switch (json->type & 0xFF) {
+    case cJSON_False:
+        (void)buf_puts(&p->out, "false");
+        break;
+    case cJSON_True:
+        (void)buf_puts(&p->out, "true");
+        break;
+    case cJSON_Number:
+        print_number(&p->out, json->valuedouble);
+        break;
+    case cJSON_String:
+        print_string(p, json->valuestring);
+        break;
+    case cJSON_Raw:
+        (void)buf_puts(&p->out, json->valuestring);
+        break;
+    case cJSON_Array:
+    case cJSON_Object:
+        print_children(p, json);
+        break;
+    default:
+        (void)buf_puts(&p->out, "null");
+        break;
+    }
+}
+
+static char *print_text(const cJSON *json, bool canonical)
+{
+    struct printer p = {.out = BUF_INIT(JSON_TEXT_MAX), .canonical = canonical};
+
+    if (!json)
+        return NULL;
+    print(&p, json);
+    return buf_take(&p.out);
+}
+
+char *json_text(const cJSON *json)
+{
+    return print_text(json, false);
+}
+
+char *json_canonical(const cJSON *json)
+{
+    return print_text(json, true);
+}

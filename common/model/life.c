@@ -1,0 +1,311 @@
+#include "common/model/life.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/json.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "common/model/life_internal.h"
+#include "common/model/names.h"
+#include "common/model/rollback.h"
+
+enum { CHANGE_RESTART = CHANGE_JOB | CHANGE_PODS | CHANGE_MODE };
+
+void life_wake(struct life *l, int64_t at_ms)
+{
+    if (!l->wake_ms || at_ms < l->wake_ms)
+        l->wake_ms = at_ms;
+}
+
+void life_say(struct life *l, const char *reason, const char *fmt, ...)
+{
+    va_list args;
+
+    if (l->reason[0])
+        return;
+    str_copy(l->reason, sizeof l->reason, reason);
+    va_start(args, fmt);
+    (void)vsnprintf(l->message, sizeof l->message, fmt, args);
+    va_end(args);
+}
+
+const char *life_job_id(const struct life *life)
+{
+    return json_str_or(life->job, "id", "");
+}
+
+/* ---- state to go on from ---- */
+
+bool life_is_drained(const struct life *life)
+{
+    const char *location = json_str(life->job, "savepointLocation");
+
+    json_foreach (entry, life->savepoints) {
+        if (str_eq(json_str(entry, "location"), location))
+            return str_eq(json_str(entry, "triggerReason"), REASON_DRAINED);
+    }
+    return false;
+}
+
+bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t at_ms)
+{
+    int64_t max_age_s = json_int(v->job, "maxStateAgeToRestoreSeconds", -1);
+    int64_t taken = time_parse_rfc3339(json_str(life->job, "savepointTime"));
+
+    if (str_empty(json_str(life->job, "savepointLocation")) || life_is_drained(life))
+        return false;
+    if (json_bool(life->job, "finalSavepoint", false))
+        return true;
+    return at_ms && taken && max_age_s >= 0 && at_ms <= taken + max_age_s * 1000;
+}
+
+bool life_from_savepoint_changed(const struct view *v)
+{
+    const char *current = json_str(v->revision.current_spec, "job.fromSavepoint");
+
+    return v->revision.update_triggered && !v->rolled_back && v->from_savepoint &&
+           !str_eq(v->from_savepoint, current);
+}
+
+/* The newest retained checkpoint of the run, when it is newer than the last savepoint. */
+static const char *newer_checkpoint(const struct view *v, const struct life *life)
+{
+    char key[64];
+    const cJSON *completed;
+
+    if (!str_eq(json_str(v->job, "restoreFrom"), "LatestState") || !v->job_id ||
+        json_bool(life->job, "finalSavepoint", false))
+        return NULL;
+    (void)snprintf(key, sizeof key, "checkpoints/%s", v->job_id);
+    completed = json_member(json_member(v->snapshot->observations, key), "completed");
+    if (json_int(completed, "time", 0) <= time_parse_rfc3339(json_str(life->job, "savepointTime")))
+        return NULL;
+    return json_str(completed, "path");
+}
+
+static const char *not_empty(const char *text)
+{
+    return str_empty(text) ? NULL : text;
+}
+
+const char *life_restore_point(const struct view *v, const struct life *life)
+{
+    const char *found = NULL;
+
+    if (life_from_savepoint_changed(v))
+        return v->from_savepoint;
+    found = newer_checkpoint(v, life);
+    if (!found)
+        found = not_empty(json_str(life->job, "savepointLocation"));
+    if (!found)
+        found = not_empty(json_str(life->job, "fromSavepoint"));
+    return found ? found : v->from_savepoint;
+}
+
+/* ---- update (spec 05-lifecycle 4) ---- */
+
+static bool is_restart(const struct view *v)
+{
+    return v->job && (v->change & CHANGE_RESTART);
+}
+
+static bool cancelled_for_update(const struct view *v)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
+    return str_eq(json_str(view_command(v, key), "args.reason"), REASON_UPDATE);
+}
+
+static bool is_update_ready(const struct view *v, struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+    int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
+
+    if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)
+        return s->json && !s->deleting && s->by_flinkd &&
+               str_eq(s->revision, v->revision.next_name);
+    if (l->state == JOB_PENDING || l->state == JOB_UPDATING)
+        return true;
+    if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))
+        return true;
+    if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
+        return true;
+    if (life_is_drained(l))
+        life_say(l, "UpdateNeedsState",
+                 "the update waits: the job was drained when it was cancelled, so it can't go on "
+                 "from its last "
+                 "savepoint; set spec.job.fromSavepoint");
+    life_say(l, "UpdateNeedsState",
+             "the update waits: the job has ended without a final savepoint and its last one isn't "
+             "within "
+             "maxStateAgeToRestoreSeconds; set spec.job.fromSavepoint");
+    return false;
+}
+
+static bool carries(const struct view *v, const char *kind, const char *format, bool may_lack)
+{
+    char name[CHILD_NAME_MAX];
+    const cJSON *child, *labels;
+
+    child_name(name, format, v->name);
+    child = view_child(v, kind, name, NULL);
+    if (!child)
+        return may_lack;
+    labels = json_get(child, "metadata.labels");
+    return str_eq(cJSON_GetStringValue(json_member(labels, LABEL_REVISION)), v->revision.next_name);
+}
+
+/* Until it runs: the revision before has to be known so long. */
+static bool may_be_taken_back(const struct view *v)
+{
+    return is_restart(v) && json_bool(v->spec, "updateStrategy.rollback", false);
+}
+
+/* Every component that the update has to reach has the new revision's label (spec
+ * 05-lifecycle 4.1). */
+static bool is_everywhere(const struct view *v, const struct life *l)
+{
+    bool down = l->suspended;
+    const char *workload = json_str_or(v->spec, "taskManager.deploymentType", "StatefulSet");
+    bool submitted = v->submitter.json && !v->submitter.deleting &&
+                     str_eq(v->submitter.revision, v->revision.next_name);
+
+    return !v->revision.create && carries(v, "ConfigMap", NAME_CONFIGMAP, false) &&
+           carries(v, "Service", NAME_JOBMANAGER, false) &&
+           carries(v, "Service", NAME_TASKMANAGER, false) &&
+           (v->mode == MODE_APPLICATION || carries(v, "StatefulSet", NAME_JOBMANAGER, down)) &&
+           carries(v, workload, NAME_TASKMANAGER, down) &&
+           (!json_has(v->spec, "podDisruptionBudget") ||
+            carries(v, "PodDisruptionBudget", NAME_SHARED, false)) &&
+           (!json_has(v->spec, "taskManager.horizontalPodAutoscaler") ||
+            carries(v, "HorizontalPodAutoscaler", NAME_SHARED, down)) &&
+           (!is_restart(v) || submitted || down) &&
+           (!may_be_taken_back(v) || l->state == JOB_RUNNING || down);
+}
+
+/* No run is to follow: the job was cancelled while the update waited for it, or has ended and the
+ * update is none that starts it again. Components that are kept are changed nevertheless. */
+static bool is_for_nobody(const struct view *v, const struct life *l)
+{
+    bool ends_now = !job_state_is_stopped(v->rec_state);
+
+    if (!v->job || !job_state_is_stopped(l->state))
+        return false;
+    if (l->cancel_wanted && (ends_now || json_bool(v->job, "cancelRequested", false)))
+        return true;
+    return !is_restart(v) && !(job_state_is_failed(l->state) && v->restart_on_failure);
+}
+
+void life_update(const struct view *v, struct life *l)
+{
+    l->update_pending = v->revision.update_triggered;
+    l->update = UPDATE_NONE;
+    if (!l->update_pending)
+        return;
+    if (is_for_nobody(v, l))
+        l->update = UPDATE_FINISHED;
+    else if (is_restart(v) && !is_update_ready(v, l))
+        l->update = UPDATE_PREPARING;
+    else
+        l->update = is_everywhere(v, l) ? UPDATE_FINISHED : UPDATE_IN_PROGRESS;
+    l->mends = l->update == UPDATE_PREPARING && v->ha && v->mode != MODE_APPLICATION &&
+               job_state_is_active(l->state) &&
+               (carries(v, "StatefulSet", NAME_JOBMANAGER, false) || life_no_jobmanager(v, l));
+}
+
+static void update_flags(const struct view *v, struct life *l)
+{
+    bool active = job_state_is_active(l->state);
+
+    l->job_must_update = l->update == UPDATE_IN_PROGRESS && is_restart(v);
+    l->cluster_must_update = l->update == UPDATE_IN_PROGRESS && (!is_restart(v) || !active);
+}
+
+/* ---- clean-up (spec 03-children 12) ---- */
+
+static void cleanup_of(const struct view *v, struct life *l)
+{
+    const char *key = l->state == JOB_SUCCEEDED   ? "cleanupPolicy.afterJobSucceeds"
+                      : l->state == JOB_CANCELLED ? "cleanupPolicy.afterJobCancelled"
+                                                  : "cleanupPolicy.afterJobFails";
+    const char *fallback = job_state_is_failed(l->state) ? "KeepCluster" : "DeleteCluster";
+
+    if (!job_state_is_stopped(l->state) || l->update == UPDATE_IN_PROGRESS || l->will_restart ||
+        v->deleting)
+        return;
+    l->cleanup = true;
+    l->cleanup_policy = json_str_or(v->job, key, fallback);
+}
+
+static void say_why(const struct view *v, struct life *l)
+{
+    const char *savepoint = json_str(l->savepoint, "state");
+    bool savepoint_failed = savepoint_has_failed(savepoint);
+
+    if (v->invalid)
+        life_say(l, "InvalidSpec", "%s", v->invalid_text);
+    if (l->update == UPDATE_PREPARING && savepoint_failed)
+        life_say(l, "UpdateNeedsSavepoint",
+                 "the update waits for a savepoint of the running job; the last try: %s",
+                 json_str_or(l->savepoint, "message", "failed"));
+    if (job_state_is_failed(l->state)) {
+        const cJSON *first = cJSON_GetArrayItem(json_member(l->job, "failureReasons"), 0);
+        const char *text = cJSON_GetStringValue(first);
+
+        life_say(l, l->state == JOB_LOST ? "JobLost" : "JobFailed", "%.900s",
+                 text ? text : "the job failed");
+    }
+    if (l->state == JOB_RESTARTING && l->restart_at_ms > v->now_ms) {
+        char when[32];
+
+        time_rfc3339(l->restart_at_ms, when);
+        life_say(l, "RestartBackoff",
+                 "the job failed %lld times in a row; the next restart is due at %s",
+                 (long long)json_int(l->job, "restartCount", 0) + 1, when);
+    }
+    if (v->rolled_back)
+        life_say(l, "RolledBack",
+                 "the update to revision %s was taken back: %.600s; it is tried again when the "
+                 "spec changes",
+                 json_str_or(v->rolled_back, "metadata.name", ""), rollback_mark(v->rolled_back));
+    if (job_state_is_pending(l->state) && v->other_running > 0)
+        life_say(l, "UnexpectedJob",
+                 "the JobManager runs job %s, which isn't this cluster's: cancel it, then the job "
+                 "is submitted",
+                 v->other_running_id);
+    if (l->suspended)
+        life_say(l, "Suspended", "spec.job.suspend is true");
+}
+
+void life_derive(const struct view *v, struct life *l)
+{
+    *l = (struct life){0};
+    if (v->mode != MODE_SESSION) {
+        l->job = v->rec_job ? json_copy(v->rec_job) : cJSON_CreateObject();
+        l->cancel_wanted = str_eq(v->control_request, "job-cancel") ||
+                           json_bool(v->job, "cancelRequested", false) ||
+                           (str_eq(json_str(v->rec_control, "name"), "job-cancel") &&
+                            str_eq(json_str(v->rec_control, "state"), "InProgress"));
+    }
+    life_savepoint(v, l);
+    if (v->mode != MODE_SESSION)
+        life_job(v, l);
+    else
+        life_update(v, l);
+    update_flags(v, l);
+    life_control(v, l);
+    cleanup_of(v, l);
+    say_why(v, l);
+}
+
+void life_done(struct life *l)
+{
+    cJSON_Delete(l->job);
+    cJSON_Delete(l->savepoint);
+    cJSON_Delete(l->control);
+    cJSON_Delete(l->savepoints);
+    *l = (struct life){0};
+}

@@ -1,0 +1,53 @@
+/* What the parts of life.c share. */
+#ifndef COMMON_MODEL_LIFE_INTERNAL_H
+#define COMMON_MODEL_LIFE_INTERNAL_H
+
+#include "common/model/life.h"
+
+/* Savepoint reasons (spec 04-status 4; the last two are flinkd's). */
+#define REASON_USER      "user requested"
+#define REASON_CANCEL    "job cancel"
+#define REASON_DRAINED   "job cancel, drained" /* in status.savepoints only */
+#define REASON_SCHEDULED "scheduled"
+#define REASON_UPDATE    "update"
+#define REASON_SUSPEND   "suspend"
+#define REASON_DELETION  "deletion"
+
+enum {
+    LOST_GRACE_MS = 15 * 1000, /* without HA: how long a JobManager that is back may lack the job */
+    LOST_GRACE_HA_MS = 10 * 60 * 1000, /* with HA: time for the recovery */
+    DOWN_GRACE_MS =
+        60 * 1000, /* without HA: how long no JobManager may run before its job is given up */
+    /* from the submitter's end to trusting a list without its job: longer than a request to Flink
+       may take */
+    SUBMIT_SETTLE_MS = 12 * 1000,
+    SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
+    SUBMIT_UNREACHABLE_MS = 60 * 1000, /* … or to giving up on a JobManager that doesn't answer */
+    SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
+    SAVEPOINT_SLACK_MS = 60 * 1000,
+    SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */
+    RESTART_BACKOFF_MS = 10 * 1000,
+    RESTART_BACKOFF_MAX_MS = 5 * 60 * 1000,
+    RESTART_STABLE_MS = 10 * 60 * 1000, /* a run that long counts as healthy */
+    FAILURE_REASONS_MAX = 5,
+    FAILURE_REASON_BYTES = 2048,
+    SAVEPOINTS_MAX = 10,
+};
+
+bool savepoint_is_stop(const char *reason); /* reasons that end the job */
+bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
+/* status.savepoint and what its success writes into status.components.job. */
+void life_savepoint(const struct view *v, struct life *l);
+/* status.components.job. */
+void life_job(const struct view *v, struct life *l);
+bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* status.control, cancel_wanted, savepoint_wanted, clear_control. */
+void life_control(const struct view *v, struct life *l);
+/* Update state before the job's state is known: is the recorded job's update ready? */
+void life_update(const struct view *v, struct life *l);
+/* The earlier of the two, 0 = none. */
+void life_wake(struct life *l, int64_t at_ms);
+/* First problem wins. */
+void life_say(struct life *l, const char *reason, const char *fmt, ...) _printf_(3, 4);
+
+#endif

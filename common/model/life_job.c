@@ -1,0 +1,497 @@
+/* The state of the job. A run is named by its Flink job id, chosen before it is submitted: what
+ * Flink's list says of that id is the truth; what the submitter says counts only where Flink can't
+ * know it. */
+#include <stdio.h>
+
+#include "common/base/json.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "common/model/life_internal.h"
+
+static void set_time(cJSON *object, const char *path, int64_t ms)
+{
+    char text[32];
+
+    time_rfc3339(ms, text);
+    json_set_str(object, path, text);
+}
+
+/* A Job that starts a run which the status doesn't know of yet. */
+static bool is_new_run(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+    const char *recorded = json_str_or(v->rec_job, "id", "");
+
+    if (!s->json || s->deleting)
+        return false;
+    if (s->by_flinkd && s->job_id &&
+        (!str_eq(s->job_id, recorded) ||
+         s->restart_count > json_int(v->rec_job, "restartCount", 0)))
+        return true;
+    if (!v->rec_job)
+        return true;
+    /* The same run once more: its submitter vanished before Flink had the job. One that failed with
+     * another revision is what is gone back from. */
+    if (v->rec_state == JOB_PENDING && str_empty(json_str(v->rec_job, "startTime")))
+        return !s->failed || str_eq(s->revision, v->revision.next_name);
+    /* The reference operator's: it writes deployTime, then creates the Job (spec 04-status 3.2,
+     * rules 3 and 4). */
+    if (job_state_is_pending(v->rec_state))
+        return !s->by_flinkd && json_has(v->rec_job, "deployTime") && s->active;
+    return job_state_is_stopped(v->rec_state) && !s->by_flinkd && s->active &&
+           s->created_ms > time_parse_rfc3339(json_str(v->rec_job, "completionTime"));
+}
+
+static void begin_run(const struct view *v, struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+    bool had_savepoint = !str_empty(json_str(l->job, "savepointLocation"));
+
+    json_remove(l->job, "startTime");
+    json_remove(l->job, "completionTime");
+    json_remove(l->job, "failureReasons");
+    json_remove(l->job, "name");
+    json_remove(l->job, "fromSavepoint");
+    set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
+    json_set_str(l->job, "id", s->job_id);
+    json_set_str(l->job, "fromSavepoint", s->from_savepoint);
+    if (had_savepoint && s->from_savepoint)
+        json_set_str(l->job, "savepointLocation", s->from_savepoint);
+    json_remove(l->job, "restartCount");
+    if (s->restart_count > 0)
+        json_set_int(l->job, "restartCount", s->restart_count);
+    l->state = JOB_DEPLOYING;
+}
+
+static void submitter_fields(const struct view *v, struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+    int64_t code = json_int(l->job, "submitterExitCode", 0);
+
+    if (s->json && !s->deleting) {
+        json_set_str(l->job, "submitterName", s->name);
+        code = s->exit_code;
+    } else if (code == -1) {
+        code = 0;
+    }
+    json_remove(l->job, "submitterExitCode");
+    if (code != 0)
+        json_set_int(l->job, "submitterExitCode", code);
+}
+
+/* Our own stop of this very run is under way or done: what Flink calls FINISHED is a stop then. */
+static const char *stop_state(const struct view *v, const struct life *l)
+{
+    if (!savepoint_is_stop(json_str(l->savepoint, "triggerReason")) ||
+        !str_eq(json_str(l->savepoint, "jobID"), v->job_id))
+        return NULL;
+    return json_str(l->savepoint, "state");
+}
+
+/* FINISHED -> Succeeded, unless it was a stop with savepoint; while that isn't clear the job counts
+ * as running. */
+static enum job_state finished_state(const struct view *v, const struct life *l)
+{
+    const char *stop = stop_state(v, l);
+
+    if (str_eq(stop, "InProgress"))
+        return JOB_RUNNING;
+    return str_eq(stop, "Succeeded") ? JOB_CANCELLED : JOB_SUCCEEDED;
+}
+
+/* What Flink says of the run, seen in its list. */
+static enum job_state seen_state(const struct view *v, const struct life *l, const cJSON *job)
+{
+    const struct submitter *s = &v->submitter;
+    enum job_state flink = job_state_of_flink(json_str(job, "state"));
+
+    if (flink == JOB_UNKNOWN)
+        return l->state; /* a state of a newer Flink: nothing to conclude */
+    if (flink != JOB_SUCCEEDED)
+        return flink;
+    if (v->mode == MODE_DETACHED || !s->json || s->deleting || stop_state(v, l))
+        return finished_state(v, l);
+    /* Blocking and Application: the program may still have something to do (spec 04-status 3.2,
+     * rule 5b). */
+    if (s->active)
+        return JOB_RUNNING;
+    return s->succeeded ? JOB_SUCCEEDED : JOB_FAILED;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The run isn't in a list that the JobManager gave: true once that is no matter of timing. */
+static bool is_missing(const struct view *v, struct life *l, int64_t since_ms, int64_t grace_ms)
+{
+    if (v->now_ms - since_ms >= grace_ms)
+        return true;
+    life_wake(l, since_ms + grace_ms);
+    return false;
+}
+
+bool life_no_jobmanager(const struct view *v, struct life *l)
+{
+    int64_t since = v->unreachable_since_ms;
+
+    if (v->jobs_known || v->jobmanager_running)
+        return false;
+    if (!since) /* the journal is new, and there was nobody to ask */
+        since = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
+                      time_parse_rfc3339(json_str(l->job, "startTime")));
+    return is_missing(v, l, since, DOWN_GRACE_MS);
+}
+
+/* No JobManager runs, and what one had is forgotten: nobody has the job. */
+static bool is_flink_down(const struct view *v, struct life *l)
+{
+    return !v->ha && life_no_jobmanager(v, l);
+}
+
+static bool is_lost(const struct view *v, struct life *l, int64_t since_ms)
+{
+    if (v->jobs_known)
+        return is_missing(v, l, later(since_ms, v->jobs_since_ms),
+                          v->ha ? LOST_GRACE_HA_MS : LOST_GRACE_MS);
+    return is_flink_down(v, l);
+}
+
+static void say_unreachable(const struct view *v, struct life *l)
+{
+    if (v->unreachable_since_ms && v->now_ms - v->unreachable_since_ms > LOST_GRACE_MS)
+        life_say(l, "JobManagerUnreachable",
+                 "the JobManager doesn't answer; the job is taken to be running until it does");
+}
+
+static bool is_cancelled_by_us(const struct view *v, const struct life *l)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
+    return l->cancel_wanted || v->suspend || view_command(v, key);
+}
+
+/* An Application Job is the JobManager: its end is the job's. So is that of an attached client,
+ * when it ended well. */
+static enum job_state program_ended(const struct view *v, const struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+    enum job_state state = finished_state(v, l);
+
+    if (s->failed)
+        return l->cancel_wanted ? JOB_CANCELLED : JOB_FAILED;
+    /* Flink's exit status of a cancelled application is 0, too. */
+    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && is_cancelled_by_us(v, l))
+        return JOB_CANCELLED;
+    return state;
+}
+
+/* Not in Flink's list (or no list): the submitter finished. */
+static enum job_state submitter_ended(const struct view *v, struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+
+    if (v->mode == MODE_APPLICATION || (s->succeeded && v->mode == MODE_BLOCKING))
+        return program_ended(v, l);
+    if (l->state == JOB_RUNNING)
+        return JOB_RUNNING; /* the job outlives its submitter */
+    if (!s->failed)
+        return is_lost(v, l, s->finished_ms) ? JOB_LOST : l->state;
+    if (v->jobs_known
+            ? is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
+            : !v->jobmanager_pod || is_missing(v, l, s->finished_ms, SUBMIT_UNREACHABLE_MS))
+        return JOB_FAILED;
+    return l->state;
+}
+
+/* Deploying, and the submitter is gone: once Flink can't have the job any more, it is as if it
+ * never was. */
+static enum job_state submitter_vanished(const struct view *v, struct life *l)
+{
+    int64_t since;
+
+    if (str_eq(stop_state(v, l), "Succeeded"))
+        return JOB_CANCELLED; /* it came up, and down again, unseen */
+    if (v->submitter.json || v->submitter.pods_left)
+        return l->state; /* it may submit yet */
+    if (v->mode == MODE_APPLICATION) /* it was the JobManager */
+        return l->cancel_wanted ? JOB_CANCELLED : JOB_PENDING;
+    if (!json_has(l->job, "completionTime"))
+        set_time(l->job, "completionTime", v->now_ms);
+    since = later(time_parse_rfc3339(json_str(l->job, "completionTime")), v->jobs_since_ms);
+    if (v->jobs_known ? !is_missing(v, l, since, SUBMIT_SETTLE_MS) : !is_flink_down(v, l)) {
+        if (!v->jobs_known)
+            say_unreachable(v, l);
+        return l->state;
+    }
+    json_remove(l->job, "completionTime");
+    return l->cancel_wanted ? JOB_CANCELLED : JOB_PENDING;
+}
+
+static enum job_state running_unseen(const struct view *v, struct life *l)
+{
+    if (str_eq(stop_state(v, l), "Succeeded"))
+        return JOB_CANCELLED; /* stopped, and forgotten since */
+    if (v->mode == MODE_APPLICATION && !v->jobs_known && !v->submitter.json &&
+        !v->submitter.pods_left)
+        return l->cancel_wanted ? JOB_CANCELLED : JOB_LOST;
+    if (is_lost(v, l, 0)) {
+        return l->cancel_wanted ? JOB_CANCELLED : JOB_LOST;
+    }
+    if (!v->jobs_known)
+        say_unreachable(v, l);
+    return l->state;
+}
+
+static enum job_state active_state(const struct view *v, struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+    const cJSON *job = view_flink_job(v, v->job_id);
+
+    if (job) {
+        const char *name = json_str(job, "name");
+
+        json_set_str(l->job, "id", v->job_id);
+        if (!str_empty(name))
+            json_set_str(l->job, "name", name);
+        return seen_state(v, l, job);
+    }
+    if (s->json && !s->deleting && !s->active) {
+        enum job_state state = submitter_ended(v, l);
+
+        if (state != l->state)
+            return state;
+    }
+    if (l->state == JOB_DEPLOYING)
+        return !s->json || s->deleting ? submitter_vanished(v, l) : l->state;
+    return running_unseen(v, l);
+}
+
+/* ---- what a change of state writes (spec 04-status 3.3) ---- */
+
+static void add_reason(cJSON *reasons, const char *text)
+{
+    char bounded[FAILURE_REASON_BYTES + 1];
+
+    if (str_blank(text) || cJSON_GetArraySize(reasons) >= FAILURE_REASONS_MAX)
+        return;
+    str_copy(bounded, sizeof bounded, text);
+    json_add_item(reasons, cJSON_CreateString(bounded));
+}
+
+static void failure_reasons(const struct view *v, struct life *l)
+{
+    char key[64];
+    const cJSON *seen;
+    cJSON *reasons;
+
+    if (json_has(l->job, "failureReasons"))
+        return;
+    reasons = cJSON_CreateArray();
+    (void)snprintf(key, sizeof key, "exceptions/%s", v->job_id ? v->job_id : "");
+    seen = json_member(v->snapshot->observations, key);
+    json_foreach (text, json_member(seen, "exceptions")) {
+        add_reason(reasons, cJSON_GetStringValue(text));
+    }
+    if (!reasons->child && l->state == JOB_LOST)
+        add_reason(reasons, v->jobs_known ? "the JobManager was restarted and no longer has the job"
+                                          : "the JobManager is gone, and with it the job");
+    if (!reasons->child)
+        add_reason(reasons, v->submitter.message);
+    if (reasons->child)
+        json_set(l->job, "failureReasons", reasons);
+    else
+        cJSON_Delete(reasons);
+}
+
+static void stopped_effects(const struct view *v, struct life *l)
+{
+    if (!json_has(l->job, "completionTime") || str_empty(json_str(l->job, "completionTime")))
+        set_time(l->job, "completionTime", v->now_ms);
+    if (l->state == JOB_LOST)
+        json_remove(l->job, "finalSavepoint");
+    if (job_state_is_failed(l->state))
+        failure_reasons(v, l);
+}
+
+static void running_effects(const struct view *v, struct life *l)
+{
+    set_time(l->job, "startTime", v->now_ms);
+    json_remove(l->job, "completionTime");
+    json_remove(l->job, "failureReasons");
+    json_remove(l->job, "finalSavepoint");
+}
+
+/* ---- after the end of a run: update, suspension, restart ---- */
+
+static int64_t restart_delay(const struct life *l)
+{
+    int64_t count = json_int(l->job, "restartCount", 0);
+    int64_t started = time_parse_rfc3339(json_str(l->job, "startTime"));
+    int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
+    int64_t delay = RESTART_BACKOFF_MS;
+
+    if (count == 0 || (started && ended - started > RESTART_STABLE_MS))
+        return 0;
+    for (int64_t i = 1; i < count && delay < RESTART_BACKOFF_MAX_MS; i++)
+        delay *= 2;
+    return delay < RESTART_BACKOFF_MAX_MS ? delay : RESTART_BACKOFF_MAX_MS;
+}
+
+/* State that a restart may go on from, or none was ever made (spec 05-lifecycle 5, weakness). */
+static bool may_restart(const struct view *v, struct life *l)
+{
+    int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
+    const char *location = json_str(l->job, "savepointLocation");
+
+    if (str_empty(json_str(l->job, "startTime")))
+        return true; /* never ran: the next try starts where this one would have */
+    if (str_eq(json_str(v->job, "restoreFrom"), "LatestState") && life_restore_point(v, l))
+        return true;
+    if (!str_empty(location) && life_state_is_fresh(v, l, ended))
+        return true;
+    if (str_empty(location))
+        life_say(l, "NoSavepoint",
+                 "the job failed and has no savepoint to restart from; set spec.job.fromSavepoint, "
+                 "or take "
+                 "savepoints (spec.job.autoSavepointSeconds)");
+    else
+        life_say(l, "SavepointTooOld",
+                 "the job failed and its last savepoint %s is older than "
+                 "maxStateAgeToRestoreSeconds; set "
+                 "spec.job.fromSavepoint to restart from it",
+                 location);
+    return false;
+}
+
+static void schedule_restart(const struct view *v, struct life *l)
+{
+    int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
+
+    l->will_restart = true;
+    l->restart_at_ms = ended + restart_delay(l);
+    if (l->restart_at_ms > v->now_ms)
+        life_wake(l, l->restart_at_ms);
+}
+
+/* We stopped it now, for something that it is to go on after. */
+static bool is_pause(const struct view *v, const struct life *l)
+{
+    char key[64];
+    const char *reason = json_str(l->savepoint, "triggerReason");
+
+    if (l->state != JOB_CANCELLED || v->rec_state == JOB_CANCELLED || l->cancel_wanted)
+        return false;
+    if (!str_eq(stop_state(v, l), "Succeeded")) {
+        (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
+        reason = json_str(view_command(v, key), "args.reason");
+    }
+    return v->suspend || str_eq(reason, REASON_SUSPEND) || str_eq(reason, REASON_UPDATE);
+}
+
+/* Does a job that ended while it was to be suspended go on when it isn't any more? */
+static bool is_suspension(const struct view *v, struct life *l)
+{
+    return v->suspend && job_state_is_failed(l->state) && !l->cancel_wanted &&
+           v->restart_on_failure && may_restart(v, l);
+}
+
+/* The run that ended was the new revision's already. */
+static bool was_tried(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->json && !s->deleting && s->by_flinkd && str_eq(s->revision, v->revision.next_name);
+}
+
+static void after_end(const struct view *v, struct life *l)
+{
+    bool stopped = job_state_is_stopped(l->state);
+
+    if (is_suspension(v, l) ||
+        (is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
+        l->state = JOB_PENDING;
+        l->suspended = v->suspend;
+        return;
+    }
+    if (stopped && l->update == UPDATE_IN_PROGRESS && !l->cancel_wanted && !was_tried(v) &&
+        (v->change & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE))) {
+        l->state = JOB_UPDATING;
+        json_remove(l->job, "deployTime");
+        return;
+    }
+    if (job_state_is_failed(l->state) && v->restart_on_failure && !l->cancel_wanted &&
+        !l->update_pending && may_restart(v, l)) {
+        schedule_restart(v, l);
+        l->state = JOB_RESTARTING;
+        json_remove(l->job, "deployTime");
+    }
+}
+
+static bool is_running_at_flink(const struct view *v)
+{
+    return job_state_of_flink(json_str(view_flink_job(v, v->job_id), "state")) == JOB_RUNNING;
+}
+
+/* A submission was decided whose Job isn't to be seen yet. */
+static bool is_submitting(const struct view *v, struct life *l)
+{
+    bool ran = !str_empty(json_str(l->job, "startTime"));
+
+    json_foreach (command, v->snapshot->commands) {
+        const char *state = json_str(command, "state");
+        int64_t changed = json_int(command, "changedAt", 0);
+
+        if (!str_eq(json_str(command, "kind"), "submit") ||
+            (ran && str_eq(json_str(command, "args.jobId"), json_str(l->job, "id"))))
+            continue;
+        if (str_eq(state, "wanted") || str_eq(state, "claimed"))
+            return true;
+        if (str_eq(state, "done") && !is_missing(v, l, changed, SUBMIT_SEEN_MS))
+            return true;
+    }
+    return false;
+}
+
+static void pending_state(const struct view *v, struct life *l)
+{
+    bool submits = v->submitter.json || v->submitter.pods_left || is_submitting(v, l);
+
+    if (is_running_at_flink(v))
+        l->state = JOB_RUNNING; /* a submission that was given up has arrived */
+    else if (l->cancel_wanted && !submits)
+        l->state = JOB_CANCELLED;
+    else if ((v->suspend && !submits) ||
+             (l->state == JOB_UPDATING && !v->revision.update_triggered))
+        l->state = JOB_PENDING; /* an update reverted or finished: the job goes on from its state */
+    else if (l->state == JOB_RESTARTING)
+        schedule_restart(v, l);
+    l->suspended = v->suspend && !submits && job_state_is_pending(l->state);
+}
+
+void life_job(const struct view *v, struct life *l)
+{
+    enum job_state before;
+
+    l->state = v->rec_job ? v->rec_state : JOB_PENDING;
+    if (is_new_run(v))
+        begin_run(v, l);
+    before = l->state;
+    submitter_fields(v, l);
+    if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)
+        l->state = active_state(v, l);
+    else if (job_state_is_pending(l->state))
+        pending_state(v, l);
+    else if (job_state_is_failed(l->state) && is_running_at_flink(v))
+        l->state = JOB_RUNNING; /* given up too early */
+    if (l->state == JOB_RUNNING && before != JOB_RUNNING)
+        running_effects(v, l);
+    life_update(v, l);
+    if (job_state_is_stopped(l->state)) {
+        stopped_effects(v, l);
+        after_end(v, l);
+    }
+    json_set_str(l->job, "state", job_state_name(l->state));
+}

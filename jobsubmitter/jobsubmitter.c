@@ -1,0 +1,271 @@
+#include "jobsubmitter/jobsubmitter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/json.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "jobsubmitter/work.h"
+
+enum {
+    SWEEP_MS = 2000,
+    STEP_MS = 100,
+    STOP_MS = 2000, /* how long what is under way may go on at SIGTERM */
+    ONCE_MS = 60000, /* --once gives up then */
+};
+
+/* ---- the journal ---- */
+
+static bool is_transient(int r)
+{
+    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
+}
+
+/* Claims of a predecessor that died under this name are free again: acting twice is harmless. */
+static int release_claims(struct jobsubmitter *js, struct error *err)
+{
+    _cleanup_(journal_abort) struct journal_tx tx = {0};
+    int r;
+
+    r = journal_begin(js->journal, false, &tx, err);
+    if (!r)
+        r = command_release(&tx, js->identity, time_now_ms(), err);
+    if (!r)
+        r = journal_commit(&tx, err);
+    return r;
+}
+
+static int open_journal(struct jobsubmitter *js, struct error *err)
+{
+    const struct journal_options options = {.read_only = js->config->common.dry_run};
+    bool rebuilt = false;
+    int r;
+
+    r = journal_open(js->config->common.journal, &options, &js->journal, &rebuilt, err);
+    if (rebuilt)
+        log_warn("journal=\"%s\" was corrupt: put aside and rebuilt", js->config->common.journal);
+    if (!r && !js->config->common.dry_run)
+        r = release_claims(js, err);
+    if (r)
+        js->journal = journal_close(js->journal);
+    return r;
+}
+
+void jobsubmitter_reopen(struct jobsubmitter *js)
+{
+    struct error err = {0};
+
+    /* Its numbers may mean other commands now. */
+    claim_forget(js);
+    js->journal = journal_close(js->journal);
+    js->ready = !open_journal(js, &err);
+    if (js->ready)
+        log_info("journal=\"%s\" opened anew", js->config->common.journal);
+    else
+        log_error("%s, retrying in %d ms", err.text, SWEEP_MS);
+    loop_timer_arm(js->sweep, js->ready ? 0 : SWEEP_MS);
+}
+
+static void on_sweep(void *userdata)
+{
+    struct jobsubmitter *js = userdata;
+
+    if (!js->journal || journal_moved(js->journal))
+        jobsubmitter_reopen(js);
+    else
+        claim_work(js);
+}
+
+/* ---- life ---- */
+
+static bool is_visit(const struct jobsubmitter *js)
+{
+    return js->config->common.once || js->config->common.dry_run;
+}
+
+static int open_clients(struct jobsubmitter *js, struct error *err)
+{
+    static const char *const peers[] = {"reconciler", "watcher", NULL};
+    const struct common_config *common = &js->config->common;
+    const struct kube_options options = {
+        .kubeconfig = common->kubeconfig,
+        .context = common->context,
+        .user_agent = "flinkd-jobsubmitter",
+    };
+    int r;
+
+    r = loop_new(&js->loop, err);
+    if (!r)
+        r = http_new(js->loop, &js->http, err);
+    if (!r)
+        r = kube_client_new(js->http, js->loop, &options, &js->kube, err);
+    if (!r)
+        r = flink_client_new(js->http, &js->flink, err);
+    if (!r)
+        r = bus_new(js->loop, is_visit(js) ? "" : common->bus, "jobsubmitter", peers,
+                    jobsubmitter_dispatch, js, &js->bus, err);
+    if (!r)
+        r = httpd_health(js->loop, common->health_addr, &js->ready, &js->health, err);
+    return r;
+}
+
+static void identify(struct jobsubmitter *js)
+{
+    const char *pod = getenv("POD_NAME");
+    char host[128] = "localhost";
+
+    if (!str_empty(js->config->identity))
+        pod = js->config->identity;
+    (void)gethostname(host, sizeof(host) - 1);
+    (void)snprintf(js->identity, sizeof(js->identity), "jobsubmitter@%s",
+                   str_empty(pod) ? host : pod);
+}
+
+static int open_all(struct jobsubmitter *js, struct error *err)
+{
+    int r = 0;
+
+    identify(js);
+    if (!js->config->common.dry_run) { /* which needs nobody but the journal */
+        r = open_clients(js, err);
+        if (r)
+            return r;
+        js->sweep = loop_timer_new(js->loop, on_sweep, js);
+        if (!js->sweep)
+            return error_set(err, ENOMEM, "out of memory");
+    }
+    r = open_journal(js, err);
+    if (!r || is_visit(js) || !is_transient(r))
+        return r;
+    log_error("%s, retrying in %d ms", err->text, SWEEP_MS);
+    return 0;
+}
+
+int jobsubmitter_new(const struct jobsubmitter_config *config, struct jobsubmitter **ret,
+                     struct error *err)
+{
+    _cleanup_(jobsubmitter_freep) struct jobsubmitter *js = calloc(1, sizeof(*js));
+    int r;
+
+    if (!js)
+        return error_set(err, ENOMEM, "out of memory");
+    js->config = config;
+    r = open_all(js, err);
+    if (r)
+        return r;
+    js->ready = js->journal != NULL;
+    if (js->sweep)
+        loop_timer_arm(js->sweep, js->ready ? 0 : SWEEP_MS);
+    *ret = TAKE(js);
+    return 0;
+}
+
+struct jobsubmitter *jobsubmitter_free(struct jobsubmitter *js)
+{
+    if (!js)
+        return NULL;
+    claim_forget(js);
+    loop_timer_free(js->sweep);
+    httpd_free(js->health);
+    bus_free(js->bus);
+    flink_client_free(js->flink);
+    kube_client_free(js->kube);
+    http_free(js->http);
+    journal_close(js->journal);
+    loop_free(js->loop);
+    free(js);
+    return NULL;
+}
+
+void jobsubmitter_freep(struct jobsubmitter **js)
+{
+    jobsubmitter_free(*js);
+}
+
+/* ---- running ---- */
+
+static int print_due(struct command *c, void *userdata)
+{
+    _cleanup_(json_freep) cJSON *line = cJSON_CreateObject();
+    _cleanup_(freep) char *text = NULL;
+    int64_t now_ms = time_now_ms();
+
+    (void)userdata;
+    if (!(c->state == COMMAND_WANTED && c->not_before_ms <= now_ms) &&
+        !(c->state == COMMAND_CLAIMED && c->claim_until_ms <= now_ms))
+        return 0;
+    (void)json_set_str(line, "namespace", c->ns);
+    (void)json_set_str(line, "name", c->cluster_name);
+    (void)json_set_str(line, "kind", c->kind);
+    (void)json_set_str(line, "key", c->key);
+    (void)json_set_int(line, "attempts", c->attempts);
+    (void)json_set(line, "args", json_copy(c->args));
+    text = json_text(line);
+    if (text)
+        printf("%s\n", text);
+    return 0;
+}
+
+static int print_cluster(struct object *o, void *userdata)
+{
+    struct jobsubmitter *js = userdata;
+
+    return command_each(js->journal, o->uid, print_due, js, NULL);
+}
+
+static bool is_busy(const struct jobsubmitter *js)
+{
+    for (const struct work *work = js->works; work; work = work->next) {
+        if (work->started && !work->ended)
+            return true;
+    }
+    return false;
+}
+
+/* SIGTERM: what is under way may end, the rest is given back. */
+static int stop(struct jobsubmitter *js, struct error *err)
+{
+    int64_t until_ms = time_monotonic_ms() + STOP_MS;
+    int r = 0;
+
+    js->stopping = true;
+    while (!r && is_busy(js) && time_monotonic_ms() < until_ms)
+        r = loop_step(js->loop, STEP_MS, err);
+    outcome_retry_reports(js);
+    claim_forget(js);
+    if (!r && js->journal)
+        r = release_claims(js, err);
+    return r;
+}
+
+static int run_once(struct jobsubmitter *js, struct error *err)
+{
+    int64_t until_ms = time_monotonic_ms() + ONCE_MS;
+    int r = 0;
+
+    do {
+        claim_work(js);
+        while (!r && js->n_works > 0 && !loop_stopping(js->loop)) {
+            if (time_monotonic_ms() > until_ms)
+                return error_set(err, ETIMEDOUT, "not everything was done within %d s",
+                                 ONCE_MS / 1000);
+            r = loop_step(js->loop, STEP_MS, err);
+        }
+    } while (!r && !js->exhausted && !loop_stopping(js->loop));
+    return r;
+}
+
+int jobsubmitter_run(struct jobsubmitter *js, struct error *err)
+{
+    const struct common_config *common = &js->config->common;
+    int r;
+
+    if (common->dry_run)
+        return object_each(js->journal, "FlinkCluster", common->ns, print_cluster, js, err);
+    log_info("working identity=%s server=%s journal=\"%s\"", js->identity,
+             kube_client_server(js->kube), common->journal);
+    r = common->once ? run_once(js, err) : loop_run(js->loop, err);
+    return r ? r : stop(js, err);
+}

@@ -1,0 +1,49 @@
+/* What the parts of plan.c share. */
+#ifndef RECONCILER_PLAN_INTERNAL_H
+#define RECONCILER_PLAN_INTERNAL_H
+
+#include "common/model/life_internal.h"
+#include "reconciler/plan.h"
+
+struct planner {
+    const struct view *v;
+    const struct life *l;
+    struct plan *plan;
+    /* While an update waits: the revision of the children that may be touched; "": any. Those of
+     * another are of a run that is further than the status. */
+    char only[320];
+    bool children_settling; /* a component has to vanish or to roll before a job may be submitted */
+};
+
+struct action *plan_add(struct planner *p, enum action_kind kind, const char *object_kind,
+                        const char *name);
+void plan_why(struct action *action, const char *fmt, ...) _printf_(2, 3);
+void plan_wake(struct planner *p, int64_t at_ms);
+void plan_block(struct planner *p, const char *reason, const char *fmt, ...) _printf_(3, 4);
+/* Delete @object with its uid as precondition, unless it is being deleted. */
+void plan_delete(struct planner *p, const cJSON *object, const char *why);
+/* Takes @args. */
+void plan_command(struct planner *p, const char *kind, const char *key, cJSON *args,
+                  const char *why);
+/* The state derived is the state recorded: what the next step would destroy can't get lost. */
+bool plan_is_recorded(const struct planner *p);
+/* May the next savepoint or stop be decided? Not while one is under way, nor before its outcome is
+ * recorded: only the newest is followed, so that outcome would get lost. */
+bool plan_may_trigger(const struct planner *p);
+
+void plan_revisions(struct planner *p);
+void plan_children(struct planner *p);
+void plan_job(struct planner *p);
+void plan_deletion(struct planner *p);
+/* Stop the run for @reason: with a savepoint where that is wanted and possible. */
+void plan_stop(struct planner *p, const char *reason);
+void plan_savepoints(struct planner *p);
+/* The id that the next savepoint or stop has: the same again after any crash, until its outcome is
+ * recorded. */
+void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);
+/* Arguments of a savepoint or stop command; the caller's. */
+cJSON *plan_savepoint_args(const struct planner *p, const char *reason, const char *trigger_id);
+/* When a savepoint that failed for this reason may be tried again; 0: it didn't fail. */
+int64_t plan_savepoint_retry_at(const struct planner *p, const char *reason);
+
+#endif

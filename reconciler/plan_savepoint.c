@@ -1,0 +1,119 @@
+/* Savepoints of a running job: asked for, or due by the clock; and the disposal of old ones. */
+#include <stdio.h>
+
+#include "common/base/json.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "reconciler/plan_internal.h"
+
+int64_t plan_savepoint_retry_at(const struct planner *p, const char *reason)
+{
+    const cJSON *last = p->l->savepoint;
+
+    if (!str_eq(json_str(last, "triggerReason"), reason) ||
+        !savepoint_has_failed(json_str(last, "state")))
+        return 0;
+    return time_parse_rfc3339(json_str(last, "requestTime")) + SAVEPOINT_RETRY_MS;
+}
+
+/* When the next periodic savepoint is due; 0: never. */
+static int64_t scheduled_at(const struct planner *p)
+{
+    const cJSON *job = p->v->job;
+    int64_t last = time_parse_rfc3339(json_str(p->l->job, "savepointTime"));
+    int64_t started = time_parse_rfc3339(json_str(p->l->job, "startTime"));
+    int64_t seconds = json_int(job, "autoSavepointSeconds", 0), due = 0, by_cron = 0;
+    const char *cron = json_str(job, "autoSavepointSchedule");
+
+    if (started > last)
+        last = started;
+    if (!last)
+        return 0;
+    if (seconds > 0)
+        due = last + seconds * 1000;
+    if (!str_blank(cron) && !time_cron_next(cron, last, &by_cron) && (!due || by_cron < due))
+        due = by_cron;
+    if (due && plan_savepoint_retry_at(p, REASON_SCHEDULED) > due)
+        due = plan_savepoint_retry_at(p, REASON_SCHEDULED);
+    return due;
+}
+
+static const char *due_reason(struct planner *p)
+{
+    int64_t due = scheduled_at(p);
+
+    if (p->l->savepoint_wanted)
+        return REASON_USER;
+    if (json_int(p->v->job, "savepointGeneration", 0) >
+        json_int(p->l->job, "savepointGeneration", 0)) {
+        if (plan_savepoint_retry_at(p, REASON_USER) <= p->v->now_ms)
+            return REASON_USER;
+        plan_wake(p, plan_savepoint_retry_at(p, REASON_USER));
+    }
+    if (due && due <= p->v->now_ms)
+        return REASON_SCHEDULED;
+    if (due)
+        plan_wake(p, due);
+    return NULL;
+}
+
+static void trigger(struct planner *p, const char *reason)
+{
+    char id[33], key[64];
+
+    plan_trigger_id(p, reason, id);
+    (void)snprintf(key, sizeof key, "savepoint/%s", id);
+    plan_command(p, "savepoint", key, plan_savepoint_args(p, reason, id), reason);
+}
+
+/* Never the newest, nor one that the job was or would be started from. */
+static bool is_disposable(const struct planner *p, const cJSON *entry, int index)
+{
+    const char *location = json_str(entry, "location");
+    int64_t count = json_int(p->v->job, "savepointRetention.count", 0);
+    int64_t max_age_s = json_int(p->v->job, "savepointRetention.maxAgeSeconds", 0);
+    int64_t age_ms = p->v->now_ms - time_parse_rfc3339(json_str(entry, "time"));
+
+    if (index == 0 || !location || str_eq(location, json_str(p->l->job, "savepointLocation")) ||
+        str_eq(location, json_str(p->l->job, "fromSavepoint")) ||
+        str_eq(location, p->v->from_savepoint))
+        return false;
+    return (count > 0 && index >= count) || (max_age_s > 0 && age_ms > max_age_s * 1000);
+}
+
+static void dispose(struct planner *p)
+{
+    int index = 0;
+
+    json_foreach (entry, p->l->savepoints) {
+        char key[600], id[33];
+        const char *location = json_str_or(entry, "location", "");
+        cJSON *args;
+
+        if (!is_disposable(p, entry, index++))
+            continue;
+        (void)snprintf(key, sizeof key, "dispose/%s", location);
+        md5_hex(id, p->v->uid, location, NULL);
+        args = cJSON_CreateObject();
+        json_set_str(args, "path", location);
+        json_set_str(args, "triggerId", id);
+        plan_command(p, "dispose", key, args, "spec.job.savepointRetention");
+        return; /* one at a time */
+    }
+}
+
+void plan_savepoints(struct planner *p)
+{
+    const char *reason;
+
+    if (!p->v->job_id || !p->v->savepoints_dir ||
+        !str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING"))
+        return;
+    if (!plan_may_trigger(p))
+        return;
+    reason = due_reason(p);
+    if (reason)
+        trigger(p, reason);
+    else if (json_has(p->v->job, "savepointRetention"))
+        dispose(p);
+}

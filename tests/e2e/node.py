@@ -1,0 +1,270 @@
+"""A node with flinkd in its pod, as a user installs it, and FlinkClusters to follow on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.lib.cluster import Cluster  # noqa: E402
+from tests.lib.daemons import bin_dir  # noqa: E402
+from tests.lib.kube import Kube, load_yaml  # noqa: E402
+from tests.lib.testing import check, check_equal, fail, wait_for  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "flink-operator-system"
+CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
+START_S = 240  # JVMs on a busy machine: how long a cluster may take to run its job
+
+
+class Node:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster, self.api = cluster, cluster.api
+        # Beside the cluster's own data: removed with it. Flink's user writes there.
+        self.share = cluster.dir / "share"
+        self.share.mkdir()
+        self.share.chmod(0o777)
+        for job in [ROOT / "build/jobs/counting.jar", ROOT / "tests/jobs/word_count.py"]:
+            shutil.copy(job, self.share)
+
+    def deploy(self, image: Path) -> None:
+        self.cluster.tool("load", str(image))
+        self.cluster.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
+        self.wait_operator()
+
+    def operator_pod(self) -> dict[str, Any]:
+        pods = self.api.list("Pod", SYSTEM, labelSelector="control-plane=controller-manager")
+        return next((p for p in pods if "deletionTimestamp" not in p["metadata"]), {})
+
+    def wait_operator(self) -> None:
+        def ready() -> bool:
+            statuses = self.operator_pod().get("status", {}).get("containerStatuses", [])
+            return len(statuses) == 5 and all(s["ready"] for s in statuses)
+        wait_for(ready, "flinkd's pod to be ready", 120, explain=lambda: self.operator_pod().get("status"))
+
+    def operator_logs(self, lines: int = 15) -> list[str]:
+        pod = self.operator_pod()
+        if not pod:
+            return ["no pod of flinkd"]
+        out: list[str] = []
+        for c in pod["spec"]["containers"]:
+            with contextlib.suppress(Exception):
+                text = self.api.log(SYSTEM, pod["metadata"]["name"], c["name"], tailLines=lines)
+                out += [f"[{c['name']}] {line}" for line in text.splitlines()]
+        return out
+
+    def process_of(self, daemon: str) -> int:
+        """Its process on this machine (containers are processes of it)."""
+        pod = self.operator_pod()["metadata"]["uid"]
+        found = subprocess.run(["pgrep", "-f", f"flinkd-{daemon} --journal"], stdout=subprocess.PIPE, text=True, check=False)
+        for pid in map(int, found.stdout.split()):
+            with contextlib.suppress(OSError):
+                if pod in Path(f"/proc/{pid}/cgroup").read_text() or pod in Path(f"/proc/{pid}/mountinfo").read_text():
+                    return pid
+        fail(f"no process of {daemon}")
+
+    def wait_no_pods(self, ns: str) -> None:
+        """For the next one to have the machine to itself."""
+        wait_for(lambda: not self.api.list("Pod", ns), f"the pods of {ns} to go", 120)
+
+    def get(self, url: str) -> Any:
+        """JSON from an address in the cluster; None when it doesn't answer."""
+        done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=False)
+        try:
+            return json.loads(done.stdout) if done.returncode == 0 else None
+        except ValueError:
+            return None
+
+
+class Fc:
+    """One FlinkCluster, in a namespace of its own."""
+
+    def __init__(self, node: Node, manifest: dict[str, Any]) -> None:
+        self.node, self.api = node, node.api
+        self.name = manifest["metadata"]["name"]
+        self.ns = node.api.namespace(prefix=self.name)
+        self.manifest = manifest
+        self.control = node.share / self.ns
+        self.control.mkdir()
+        self.control.chmod(0o777)
+
+    def __enter__(self) -> Fc:
+        self.api.create(self.manifest, self.ns)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is not None:
+            for line in self.story():
+                print(f"  | {line}", flush=True)
+        self.api.delete("Namespace", None, self.ns)
+
+    def story(self) -> list[str]:
+        with contextlib.suppress(Exception):
+            status = self.status
+            events = self.api.list("Event", self.ns)
+            pods = [(p["metadata"]["name"], p["status"].get("phase")) for p in self.api.list("Pod", self.ns)]
+            return [f"status: {json.dumps(status)[:3000]}", f"pods: {pods}",
+                    *[f"event: {e['reason']}: {e['message'][:200]}" for e in events if e["involvedObject"]["kind"] == "FlinkCluster"],
+                    *self.node.operator_logs()]
+        return ["the cluster can't be asked"]
+
+    # ---- what it says ----
+
+    @property
+    def object(self) -> dict[str, Any]:
+        return self.api.get("FlinkCluster", self.ns, self.name)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.object.get("status", {})
+
+    @property
+    def job(self) -> dict[str, Any]:
+        return self.status.get("components", {}).get("job", {})
+
+    @property
+    def state(self) -> str:
+        return self.job.get("state", "")
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def wait_state(self, *states: str, deadline_s: float = START_S) -> str:
+        return wait_for(lambda: self.state in states and self.state, f"job {' or '.join(states)}", deadline_s,
+                        explain=lambda: self.job)
+
+    def wait_cluster(self, state: str, deadline_s: float = START_S) -> None:
+        wait_for(lambda: self.status.get("state") == state, f"cluster {state}", deadline_s, explain=lambda: self.status)
+
+    # ---- what a user does ----
+
+    def patch(self, spec: dict[str, Any]) -> None:
+        self.api.patch("FlinkCluster", self.ns, self.name, {"spec": spec})
+
+    def request(self, what: str) -> None:
+        self.before_request = self.status.get("control")
+        self.api.annotate("FlinkCluster", self.ns, self.name, **{CONTROL: what})
+
+    def wait_control(self, state: str, deadline_s: float = 120) -> dict[str, Any]:
+        def done() -> Any:
+            control = self.status.get("control", {})
+            ended = control.get("state") in ("Succeeded", "Failed")
+            return control if ended and control != self.before_request else None
+        control = wait_for(done, "the request to end", deadline_s, explain=lambda: self.status)
+        check_equal(control["state"], state, f"request ({control.get('message')})")
+        return control
+
+    def tell(self, command: str) -> None:
+        (self.control / command).touch()
+
+    def untell(self, command: str) -> None:
+        (self.control / command).unlink(missing_ok=True)
+
+    # ---- what Flink says ----
+
+    @property
+    def flink(self) -> str:
+        service = self.api.find("Service", self.ns, f"{self.name}-jobmanager")
+        return f"http://{self.name}-jobmanager.{self.ns}.svc.cluster.local:8081" if service else ""
+
+    def flink_jobs(self) -> list[dict[str, Any]]:
+        answer = self.node.get(f"{self.flink}/jobs/overview")
+        return answer["jobs"] if answer else []
+
+    def running_jobs(self) -> list[str]:
+        return [j["jid"] for j in self.flink_jobs() if j["state"] not in ("FINISHED", "FAILED", "CANCELED")]
+
+    def counts(self) -> list[tuple[int, int]]:
+        """(count, value) that the counting job printed, of the TaskManager pods that there are now."""
+        found: list[tuple[int, int]] = []
+        for pod in self.api.list("Pod", self.ns, labelSelector="component=taskmanager"):
+            with contextlib.suppress(Exception):
+                text = self.api.log(self.ns, pod["metadata"]["name"], "taskmanager")
+                found += [(int(n), int(v)) for n, v in re.findall(r"count=(\d+) value=(\d+)", text)]
+        return found
+
+    def wait_counting(self, at_least: int = 1, deadline_s: float = 120) -> tuple[int, int]:
+        return wait_for(lambda: next((c for c in reversed(self.counts()) if c[0] >= at_least), None),
+                        f"a count of {at_least}", deadline_s)
+
+    def check_nothing_lost(self) -> None:
+        """Count and position are both state: they agree exactly as long as no state was lost."""
+        for count, value in self.counts():
+            check_equal(count, value + 1, f"count at value {value}")
+
+
+def counting(name: str, job: dict[str, Any] | None = None, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A FlinkCluster that runs tests/jobs/CountingJob: small, one slot; $CONTROL becomes its folder."""
+    manifest: dict[str, Any] = {
+        "apiVersion": "flinkoperator.k8s.io/v1beta1",
+        "kind": "FlinkCluster",
+        "metadata": {"name": name},
+        "spec": {
+            "flinkVersion": "1.20",
+            "image": {"name": "flink:1.20", "pullPolicy": "IfNotPresent"},
+            "jobManager": {"resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"cpu": "50m", "memory": "256Mi"}}},
+            "taskManager": {"replicas": 1, "resources": {"limits": {"memory": "1200Mi", "cpu": "1"},
+                                                         "requests": {"cpu": "50m", "memory": "256Mi"}}},
+            "job": {
+                "jarFile": "/share/counting.jar",
+                "args": ["--pause", "50"],
+                "parallelism": 1,
+                "savepointsDir": "file:///share/savepoints",
+                "cleanupPolicy": {"afterJobCancelled": "KeepCluster", "afterJobSucceeds": "KeepCluster"},
+                "resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"cpu": "50m", "memory": "128Mi"}},
+            },
+            "flinkProperties": {"taskmanager.numberOfTaskSlots": "1", "taskmanager.memory.managed.size": "16m",
+                                "heartbeat.timeout": "20000", "restart-strategy.type": "none"},
+        },
+    }
+    manifest["spec"]["job"] |= job or {}
+    for key, value in (spec or {}).items():
+        if isinstance(value, dict):
+            manifest["spec"].setdefault(key, {}).update(value)
+        else:
+            manifest["spec"][key] = value
+    return manifest
+
+
+def with_share(node: Node, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The node's shared folder at /share in every pod."""
+    volume = [{"name": "share", "hostPath": {"path": str(node.share)}}]
+    mount = [{"name": "share", "mountPath": "/share"}]
+    for part in ("jobManager", "taskManager", "job"):
+        if part in manifest["spec"]:
+            manifest["spec"][part] |= {"volumes": volume, "volumeMounts": mount}
+    return manifest
+
+
+def start(node: Node, name: str, job: dict[str, Any] | None = None, spec: dict[str, Any] | None = None) -> Fc:
+    """A counting job whose control folder is the FlinkCluster's own."""
+    fc = Fc(node, with_share(node, counting(name, job, spec)))
+    args = fc.manifest["spec"]["job"].get("args", [])
+    fc.manifest["spec"]["job"]["args"] = [*args, "--control", f"/share/{fc.ns}"]
+    return fc
+
+
+def sample(name: str) -> dict[str, Any]:
+    return load_yaml(ROOT / f"deploy/samples/{name}.yaml")
+
+
+@contextlib.contextmanager
+def node(images: list[str] | None = None) -> Iterator[Node]:
+    subprocess.run([ROOT / "tests/jobs/build"], check=True)
+    with Cluster(node=True, images=images or [], crd=False) as cluster:
+        image = cluster.dir / "flinkd.oci.tar"
+        subprocess.run([ROOT / "deploy/image", bin_dir(), image], check=True, stderr=subprocess.DEVNULL)
+        n = Node(cluster)
+        n.deploy(image)
+        yield n
+
+
+__all__ = ["ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "start", "wait_for", "with_share"]

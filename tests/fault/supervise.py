@@ -1,0 +1,49 @@
+"""Starts daemons that have died again, at once, as a kubelet does without its pauses."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from tests.lib.daemons import Daemons
+
+
+class Supervisor:
+    """with Supervisor(daemons): … ; deaths: whom it has started again."""
+
+    def __init__(self, daemons: Daemons) -> None:
+        self.daemons = daemons
+        self.deaths: list[str] = []
+        self.wrong: list[str] = []  # ends that weren't SIGKILL
+        self.lock = threading.Lock()
+        self.over = threading.Event()
+
+    def __enter__(self) -> Supervisor:
+        self.thread = threading.Thread(target=self.loop, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def loop(self) -> None:
+        while not self.over.wait(0.02):
+            with self.lock:
+                for daemon in self.daemons.which:
+                    if not self.daemons.running(daemon):
+                        self.revive(daemon)
+
+    def revive(self, daemon: str) -> None:
+        code = self.daemons.wait_exit(daemon)
+        if code != -signal.SIGKILL:
+            self.wrong.append(f"{daemon} ended with {code}: {self.daemons.tail(daemon)}")
+        self.deaths.append(daemon)
+        self.daemons.start(daemon)
+
+    def kill(self, daemon: str) -> None:
+        with self.lock:
+            if self.daemons.running(daemon):
+                self.daemons.signal(daemon, signal.SIGKILL)
+                self.daemons.processes[daemon].wait()
+                self.revive(daemon)

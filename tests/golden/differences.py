@@ -1,0 +1,272 @@
+"""Where flinkd differs from the reference operator on purpose, each with its name and reason.
+
+tests/golden/run knows these and nothing else; docs/compatibility.md lists them. What flinkd adds must look as described
+here: anything else in the same place is still a difference.
+
+    ADDITIONS   what flinkd adds to children and status
+    QUIRKS      recorded behaviour that is a defect of the reference operator, by the text of the case's `quirk`
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.golden.recorded import CONFIG_FILES, Recorded
+
+JOB_ID = re.compile(r"<JOBID\d*>|[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Difference:
+    name: str
+    reason: str
+    forgive: Callable[[Recorded, Recorded], bool]  # (expected, actual): whether it was met; takes it out of `actual`
+
+
+@dataclass(frozen=True)
+class Quirk:
+    name: str
+    text: str  # part of the case's `quirk`
+    reason: str
+    step: str  # of the case: "", "after_status", "update"
+    judge: Callable[[Quirked], list[str]]  # what is still wrong; may change expected and actual
+
+
+@dataclass
+class Quirked:
+    expected: Recorded
+    actual: Recorded
+    fresh: Callable[[], Recorded]  # what a new FlinkCluster with the step's spec gives here
+
+
+# ---- additions --------------------------------------------------------------------------------------
+
+ADDITIONS: list[Difference] = []
+
+
+def difference(name: str, reason: str) -> Callable[[Callable[[Recorded, Recorded], bool]], None]:
+    def add(forgive: Callable[[Recorded, Recorded], bool]) -> None:
+        ADDITIONS.append(Difference(name, reason, forgive))
+    return add
+
+
+def drop(parent: Any, key: str, condition: Callable[[Any], bool], expected: Any = None) -> bool:
+    """Takes parent[key] away when the reference has nothing there and it looks as it should."""
+    if not isinstance(parent, dict) or key not in parent or key in (expected or {}) or not condition(parent[key]):
+        return False
+    del parent[key]
+    return True
+
+
+def each_child(expected: Recorded, actual: Recorded, *kinds: str) -> Iterator[tuple[Any, Any]]:
+    """(expected, actual), each child of the kinds; expected is {} where there should be none."""
+    for key, a in (actual.children or {}).items():
+        if not kinds or key.split("/")[0] in kinds:
+            yield (expected.children or {}).get(key, {}), a
+
+
+def at(value: Any, *path: str) -> Any:
+    for p in path:
+        value = value.get(p, {}) if isinstance(value, dict) else {}
+    return value
+
+
+def any_of(results: Iterator[bool] | list[bool]) -> bool:
+    """Of all of them, not up to the first."""
+    return any(list(results))
+
+
+@difference("status-conditions", "conditions say why a cluster isn't ready, and `kubectl wait` works with them")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return drop(actual.status, "conditions", lambda c: isinstance(c, list) and all(
+        {"type", "status", "reason"} <= set(x) for x in c), expected.status)
+
+
+@difference("status-observed-generation", "says which version of the spec the status is about")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return drop(actual.status, "observedGeneration", lambda n: isinstance(n, int), expected.status)
+
+
+@difference("status-job-id-early", "the job's id is chosen and written down before the submission, so that a submission "
+            "that may or may not have happened is never repeated blindly")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return drop(at(actual.status, "components", "job"), "id", lambda v: bool(JOB_ID.fullmatch(v)),
+                at(expected.status, "components", "job"))
+
+
+@difference("job-annotations", "the submitter's Job carries the job's id and the number of restarts before it, so that both "
+            "survive the loss of the journal and of the status")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for e, a in each_child(expected, actual, "Job"):
+        notes, expected_notes = at(a, "metadata", "annotations"), at(e, "metadata", "annotations")
+        met += [drop(notes, "flinkoperator.k8s.io/job-id", lambda v: bool(JOB_ID.fullmatch(v)), expected_notes),
+                drop(notes, "flinkoperator.k8s.io/restart-count", str.isdigit, expected_notes)]
+        drop(at(a, "metadata"), "annotations", lambda v: v == {}, at(e, "metadata"))
+    return any_of(met)
+
+
+@difference("submitter-env-job-id", "the submit script takes the job's id from the environment")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for e, a in each_child(expected, actual, "Job"):
+        for c in at(a, "spec", "template", "spec").get("containers", []):
+            env = c.get("env", [])
+            if c.get("name") == "main" and env and env[-1]["name"] == "FLINK_JOB_ID" and JOB_ID.fullmatch(env[-1].get("value", "")):
+                env.pop()
+                met.append(True)
+    return any_of(met)
+
+
+@difference("pod-annotation-configured-by", "after an update in place, pods are restarted only if their Flink configuration "
+            "changed: the template says which revision's they have")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for e, a in each_child(expected, actual, "StatefulSet", "Deployment"):
+        path = "spec", "template", "metadata"
+        met.append(drop(at(a, *path, "annotations"), "flinkoperator.k8s.io/configured-by", lambda v: isinstance(v, str)))
+        drop(at(a, *path), "annotations", lambda v: v == {}, at(e, *path))
+    return any_of(met)
+
+
+@difference("service-publishes-unready", "TaskManagers and the submitter reach the JobManager as soon as it listens, not when its "
+            "readiness probe has noticed")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return any_of([drop(at(a, "spec"), "publishNotReadyAddresses", lambda v: v is True, at(e, "spec"))
+                   for e, a in each_child(expected, actual, "Service")
+                   if at(a, "metadata").get("name", "").endswith("-jobmanager")])
+
+
+@difference("flink-config-data-port", "the TaskManager's data port is where its Service says it is")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return any_of([drop_line(e, a, name, re.compile(r"taskmanager\.data\.port: \d+"))
+                   for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES])
+
+
+@difference("flink-config-java-options", "Flink 1.18 and later on Java 17 needs its --add-opens list, which a configuration that "
+            "is mounted over the image's would lose; what the user gives comes first")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for e, a in each_child(expected, actual, "ConfigMap"):
+        for name in CONFIG_FILES:
+            lines, wanted = at(a, "data").get(name, []), at(e, "data").get(name, [])
+            mine = next((x for x in lines if x.startswith("env.java.opts.all: ") and x not in wanted), None)
+            users = next((x for x in wanted if x.startswith("env.java.opts.all: ")), None)
+            if mine and "--add-opens" in mine and (not users or mine.startswith(users + " --add-")):
+                a["data"][name] = sorted(x for x in lines + [users] if x and x != mine)
+                met.append(True)
+    return any_of(met)
+
+
+def drop_line(expected: Any, actual: Any, name: str, pattern: re.Pattern[str]) -> bool:
+    """Takes a line that the reference doesn't have out of a Flink configuration."""
+    lines, wanted = at(actual, "data").get(name, []), at(expected, "data").get(name, [])
+    kept = [x for x in lines if x in wanted or not pattern.fullmatch(x)]
+    if kept == lines:
+        return False
+    actual["data"][name] = kept
+    return True
+
+
+@difference("denied-by-schema", "rules that CEL can say are in the CRD, so that they hold when no webhook runs: the refusal "
+            "comes from the schema then, with another wording")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return False  # only the fragments of a denial are compared
+
+
+# ---- quirks -----------------------------------------------------------------------------------------
+
+HANDLERS = ("tcpSocket", "httpGet", "exec", "grpc")
+
+
+def may_be_refused(q: Quirked) -> list[str]:
+    if q.actual.accepted is False:
+        q.expected.accepted = False
+        q.expected.defaulted_spec = q.expected.children = q.expected.status = None
+    return []
+
+
+def probes(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        for k, v in value.items():
+            if k.endswith("Probe") and isinstance(v, dict):
+                yield v
+            else:
+                yield from probes(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from probes(v)
+
+
+def given_handler_replaces_the_default(q: Quirked) -> list[str]:
+    """The cluster comes up: everything is there, and each probe has one handler, the user's where there is one."""
+    wrong = []
+    for wanted in probes(q.expected.defaulted_spec):
+        if sum(h in wanted for h in HANDLERS) > 1:
+            wanted.pop("tcpSocket", None)
+    kinds = [key.split("/")[0] for key in q.actual.children or {}]
+    if kinds.count("StatefulSet") + kinds.count("Deployment") < 2 or kinds.count("Service") < 2:
+        wrong.append(f"not all components are there: {sorted(q.actual.children or {})}")
+    given = [json.dumps(p[h], sort_keys=True) for p in probes(q.expected.defaulted_spec) for h in HANDLERS if h in p]
+    for probe in probes(list((q.actual.children or {}).values())):
+        handlers = [h for h in HANDLERS if h in probe]
+        if len(handlers) != 1:
+            wrong.append(f"a probe has the handlers {handlers}")
+    if len(given) < 1:
+        wrong.append("the case has no probe with two handlers")
+    # The reference got no further than the ConfigMap.
+    q.actual.children = {k: v for k, v in (q.actual.children or {}).items() if k in (q.expected.children or {})}
+    q.expected.status = q.actual.status = None
+    return wrong
+
+
+def submitted_again_from_the_savepoint(q: Quirked) -> list[str]:
+    """A new submitter Job with --fromSavepoint; all else as recorded, except that the job is being deployed."""
+    jobs = {k: v for k, v in (q.actual.children or {}).items() if k.startswith("Job/")}
+    if len(jobs) != 1:
+        return [f"{len(jobs)} submitter Jobs"]
+    (key, job), = jobs.items()
+    del (q.actual.children or {})[key]
+    args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    savepoint = q.expected.status["components"]["job"].get("fromSavepoint")
+    if "--fromSavepoint" not in args or (savepoint and args[args.index("--fromSavepoint") + 1] != savepoint):
+        return [f"the job isn't submitted from {savepoint}: {args}"]
+    q.expected.status["components"]["job"] |= {"state": "Deploying", "submitterExitCode": -1}
+    return []
+
+
+def all_components_in_the_new_revision(q: Quirked) -> list[str]:
+    """As a new FlinkCluster with the new spec, but for the revision."""
+    fresh = q.fresh()
+    name = str(at(q.expected.status, "revision").get("nextRevision", "")).split("-<")[0]
+    q.expected.children = json.loads(json.dumps(fresh.children).replace("<HASH>", "<HASH2>"))
+    revisions = {f"ControllerRevision/{name}-<HASH{'' if n == 1 else n}>": {"revision": n} for n in (1, 2)}
+    q.expected.children |= revisions
+    q.expected.status = copy.deepcopy(fresh.status)
+    q.expected.status["revision"] = {k: f"{name}-<HASH2>-2" for k in ("currentRevision", "nextRevision")}
+    for addition in ADDITIONS:  # those of the fresh one are of no interest either
+        addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
+    return []
+
+
+QUIRKS = [
+    Quirk("may-refuse", "An implementation may refuse it", "a required field that is missing is refused by the CRD", "",
+          may_be_refused),
+    Quirk("probe-handler-replaced", "let the given handler replace the default one",
+          "a probe with two handlers is refused by Kubernetes: the user's replaces the default one", "",
+          given_handler_replaces_the_default),
+    Quirk("job-submitted-after-update", "should submit the new job (with --fromSavepoint)",
+          "an updated job whose predecessor failed is submitted instead of being lost", "update",
+          submitted_again_from_the_savepoint),
+    Quirk("session-updated", "should bring all components to the new revision",
+          "an update of a session cluster is carried out", "update", all_components_in_the_new_revision),
+]
+
+
+def quirk_of(text: str, step: str) -> Quirk | None:
+    return next((q for q in QUIRKS if q.text in text and q.step == step), None)

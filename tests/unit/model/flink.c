@@ -1,0 +1,575 @@
+/* Flink: JobManagers with jobs by id, savepoints and stops by trigger id; what isn't in the HA
+ * store is forgotten with the process. */
+#include <stdio.h>
+
+#include "tests/unit/model/world.h"
+
+enum {
+    WAIT_TRIES = 120, /* of the submit script, 5 s apart */
+    STEP_SUBMITTED = 1000, /* the submission arrives */
+    STEP_ATTACHED = 2000, /* 'flink run' without --detached */
+    STEP_SHUT_DOWN = 3000, /* an Application cluster ends; plus the exit status */
+    HTTP_REFUSED = 400,
+    HTTP_NOT_FOUND = 404,
+    HTTP_CONFLICT = 409,
+    EXIT_FAILED = 1443 & 0xff,
+};
+
+bool run_is_live(const struct run *r)
+{
+    return r->state <= RUN_RESTARTING;
+}
+
+const char *run_state_name(const struct run *r)
+{
+    static const char *const names[] = {"CREATED",  "RUNNING",  "RESTARTING",
+                                        "FINISHED", "CANCELED", "FAILED"};
+
+    return names[r->state];
+}
+
+static bool is_in_a_jm(const struct world *w, const char *id)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].pod[0] && k < w->jms[i].n_runs; k++)
+            if (str_eq(w->jms[i].runs[k].id, id))
+                return true;
+    return false;
+}
+
+/* Also those that the next JobManager brings back. */
+int flink_live(const struct world *w)
+{
+    int n = 0;
+
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].pod[0] && k < w->jms[i].n_runs; k++)
+            n += run_is_live(&w->jms[i].runs[k]);
+    for (int k = 0; k < w->n_store; k++)
+        n += !is_in_a_jm(w, w->store[k].id);
+    return n;
+}
+
+bool flink_running(const struct world *w)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
+            if (w->jms[i].runs[k].state == RUN_RUNNING)
+                return true;
+    return false;
+}
+
+bool flink_process(const struct world *w)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        if (w->jms[i].pod[0])
+            return true;
+    return false;
+}
+
+struct run *flink_find(const struct world *w, const char *id, struct jm **ret)
+{
+    for (int i = 0; i < JMS_MAX; i++) {
+        const struct jm *jm = &w->jms[i];
+
+        for (int k = 0; jm->pod[0] && k < jm->n_runs; k++) {
+            if (!str_eq(jm->runs[k].id, id))
+                continue;
+            if (ret)
+                *ret = (struct jm *)(uintptr_t)jm;
+            return (struct run *)(uintptr_t)&jm->runs[k];
+        }
+    }
+    return NULL;
+}
+
+static struct jm *jm_of(struct world *w, const char *pod)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        if (str_eq(w->jms[i].pod, pod))
+            return &w->jms[i];
+    return NULL;
+}
+
+struct jm *flink_service(const struct world *w)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        if (w->jms[i].up && kube_is_running(kube_find_uid(w, w->jms[i].pod)))
+            return (struct jm *)(uintptr_t)&w->jms[i];
+    return NULL;
+}
+
+static void changed(struct world *w)
+{
+    happen_once(w, misfortune(w, 20) ? between(w, 1000, 6000) : between(w, 10, 900), EVENT_POLL,
+                NULL);
+}
+
+/* ---- the process ---- */
+
+void flink_start(struct world *w, const char *pod, int restarts)
+{
+    struct jm *jm = jm_of(w, "");
+
+    if (!jm) {
+        violate(w, "too many JobManagers");
+        return;
+    }
+    *jm = (struct jm){.restarts = restarts};
+    str_copy(jm->pod, sizeof jm->pod, pod);
+    happen(w, between(w, 1000, 12000), EVENT_JM_UP, restarts, pod, NULL);
+}
+
+static void settle(struct run *r, const struct world *w)
+{
+    if (r->state == RUN_RUNNING)
+        r->progress += w->now_ms - r->since_ms;
+    r->since_ms = w->now_ms;
+}
+
+static struct stored *stored_at(struct world *w, const char *location)
+{
+    for (int i = 0; i < w->n_stored; i++)
+        if (str_eq(w->stored[i].location, location))
+            return &w->stored[i];
+    return NULL;
+}
+
+static bool is_known(const struct world *w, const char *location)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].pod[0] && k < w->jms[i].n_triggers; k++)
+            if (str_eq(w->jms[i].triggers[k].location, location))
+                return true;
+    json_foreach (seen, w->journal.observations)
+        if (str_eq(json_str(seen, "location"), location))
+            return true;
+    json_foreach (entry, json_get(w->cluster, "status.savepoints"))
+        if (str_eq(json_str(entry, "location"), location))
+            return true;
+    return false;
+}
+
+/* Savepoints that nobody has heard of, and nobody can tell any more. */
+void flink_lose(struct world *w)
+{
+    for (int i = 0; i < w->n_stored; i++)
+        w->stored[i].lost |= !is_known(w, w->stored[i].location);
+}
+
+void flink_stop(struct world *w, const char *pod)
+{
+    struct jm *jm = jm_of(w, pod);
+
+    if (!jm)
+        return;
+    trace(w, "flink: the JobManager in %s ends", pod);
+    for (int i = 0; i < jm->n_runs; i++) {
+        settle(&jm->runs[i], w);
+        for (int k = 0; k < w->n_store; k++)
+            if (str_eq(w->store[k].id, jm->runs[i].id))
+                w->store[k] = jm->runs[i];
+    }
+    w->jm_deaths++;
+    *jm = (struct jm){0};
+    flink_lose(w);
+    changed(w);
+}
+
+static const cJSON *container_of(const cJSON *pod)
+{
+    return cJSON_GetArrayItem(json_get(pod, "spec.containers"), 0);
+}
+
+static const char *arg_after(const cJSON *pod, const char *flag)
+{
+    json_foreach (arg, json_member(container_of(pod), "args"))
+        if (str_eq(cJSON_GetStringValue(arg), flag) && arg->next)
+            return cJSON_GetStringValue(arg->next);
+    return NULL;
+}
+
+static const char *last_arg(const cJSON *pod)
+{
+    const cJSON *args = json_member(container_of(pod), "args");
+
+    return cJSON_GetStringValue(cJSON_GetArrayItem(args, cJSON_GetArraySize(args) - 1));
+}
+
+void flink_up(struct world *w, const char *pod, int restarts)
+{
+    struct jm *jm = jm_of(w, pod);
+
+    if (!jm || jm->restarts != restarts)
+        return;
+    jm->up = true;
+    trace(w, "flink: the JobManager in %s is up", pod);
+    happen(w, between(w, 100, w->ha && chance(w, 20) ? 120000 : 5000), EVENT_JM_RECOVERED, restarts,
+           pod, NULL);
+    changed(w);
+}
+
+static struct run *add_run(struct world *w, struct jm *jm, const struct run *r)
+{
+    if (jm->n_runs == RUNS_MAX) {
+        violate(w, "too many jobs");
+        return NULL;
+    }
+    jm->runs[jm->n_runs] = *r;
+    happen_once(w, between(w, 100, 3000), EVENT_JOBS, NULL);
+    changed(w);
+    return &jm->runs[jm->n_runs++];
+}
+
+/* The HA store's jobs; then an Application's own, unless it was among them. */
+void flink_recover(struct world *w, const char *pod)
+{
+    struct jm *jm = jm_of(w, pod);
+    const cJSON *object = kube_find_uid(w, pod);
+    const char *id = arg_after(object, "--job-id");
+
+    if (!jm || !jm->up)
+        return;
+    for (int k = 0; k < w->n_store; k++) {
+        struct run r = w->store[k];
+
+        if (is_in_a_jm(w, r.id))
+            continue;
+        r.state = RUN_RESTARTING;
+        r.since_ms = w->now_ms;
+        trace(w, "flink: recovered job %.6s", r.id);
+        (void)add_run(w, jm, &r);
+    }
+    if (id && !jm->n_runs)
+        (void)flink_submit(w, jm, id, arg_after(object, "--fromSavepoint"), last_arg(object));
+}
+
+/* ---- jobs ---- */
+
+/* The newest state that somebody could know of. */
+static int64_t newest_state(const struct world *w)
+{
+    int64_t newest = 0;
+
+    for (int i = 0; i < w->n_stored; i++)
+        if (!w->stored[i].lost && w->stored[i].progress > newest)
+            newest = w->stored[i].progress;
+    return newest;
+}
+
+static void check_state(struct world *w, const struct run *r)
+{
+    if (w->named_state)
+        return; /* the user said from where */
+    if (!json_has(w->cluster, "spec.job.savepointsDir"))
+        return; /* nowhere to put any */
+    if (w->had_state && !r->from[0])
+        violate(w, "job %.6s starts without state", r->id);
+    else if (r->progress < newest_state(w))
+        violate(w, "job %.6s starts from %s, which isn't the newest state", r->id, r->from);
+}
+
+bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *from,
+                  const char *version)
+{
+    struct run r = {.state = RUN_CREATED, .since_ms = w->now_ms};
+    const struct stored *stored = from ? stored_at(w, from) : NULL;
+
+    for (int i = 0; i < jm->n_runs; i++)
+        if (str_eq(jm->runs[i].id, id))
+            return false;
+    str_copy(r.id, sizeof r.id, id);
+    str_copy(r.from, sizeof r.from, from ? from : "");
+    str_copy(r.version, sizeof r.version, version ? version : "");
+    r.progress = stored ? stored->progress : 0;
+    trace(w, "flink: job %.6s accepted, %s, from %s", id, r.version, from ? from : "nothing");
+    if (stored && stored->disposed)
+        violate(w, "job %.6s starts from a savepoint that was disposed of", id);
+    check_state(w, &r);
+    if (w->cancelled)
+        violate(w, "job %.6s starts though the user cancelled", id);
+    if (w->ha && w->n_store < RUNS_MAX)
+        w->store[w->n_store++] = r;
+    return add_run(w, jm, &r) != NULL;
+}
+
+static void forget_stored(struct world *w, const char *id)
+{
+    for (int k = 0; k < w->n_store; k++)
+        if (str_eq(w->store[k].id, id))
+            w->store[k--] = w->store[--w->n_store];
+}
+
+static void shut_down_application(struct world *w, const struct jm *jm, const struct run *r)
+{
+    if (arg_after(kube_find_uid(w, jm->pod), "--job-id"))
+        happen(w, between(w, 200, 3000), EVENT_SUBMITTER,
+               STEP_SHUT_DOWN + (r->state == RUN_FAILED ? EXIT_FAILED : 0), jm->pod, NULL);
+}
+
+void flink_job_ends(struct world *w, const char *id, enum run_state state)
+{
+    struct jm *jm = NULL;
+    struct run *r = flink_find(w, id, &jm);
+
+    if (!r || !run_is_live(r))
+        return;
+    if (state != RUN_CANCELED && state != RUN_FAILED && r->state != RUN_RUNNING)
+        return;
+    settle(r, w);
+    r->state = state;
+    w->failed |= state == RUN_FAILED;
+    trace(w, "flink: job %.6s %s", id, run_state_name(r));
+    forget_stored(w, id);
+    shut_down_application(w, jm, r);
+    changed(w);
+}
+
+static void fate(struct world *w, struct run *r)
+{
+    if (str_ends(r->version, "-fails"))
+        happen(w, between(w, 100, 5000), EVENT_JOB_END, RUN_FAILED, r->id, NULL);
+    else if (w->bad_luck && misfortune(w, 80))
+        happen(w, between(w, 1000, 600000), EVENT_JOB_END, RUN_FAILED, r->id, NULL);
+    else if (w->bad_luck && misfortune(w, 30))
+        happen(w, between(w, 1000, 600000), EVENT_JOB_END, RUN_FINISHED, r->id, NULL);
+}
+
+/* A job runs while there is a TaskManager. */
+void flink_jobs(struct world *w)
+{
+    bool slots = kube_pod_of(w, "taskmanager") != NULL;
+
+    for (int i = 0; i < JMS_MAX; i++) {
+        struct jm *jm = &w->jms[i];
+
+        for (int k = 0; jm->up && k < jm->n_runs; k++) {
+            struct run *r = &jm->runs[k];
+
+            if (!run_is_live(r) || (r->state == RUN_RUNNING) == slots)
+                continue;
+            settle(r, w);
+            r->state = slots ? RUN_RUNNING : RUN_RESTARTING;
+            trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
+            if (slots)
+                fate(w, r);
+            changed(w);
+        }
+    }
+}
+
+/* ---- savepoints ---- */
+
+static struct ftrigger *trigger_of(struct jm *jm, const char *id)
+{
+    for (int i = 0; i < jm->n_triggers; i++)
+        if (str_eq(jm->triggers[i].id, id))
+            return &jm->triggers[i];
+    return NULL;
+}
+
+int flink_trigger(struct world *w, const cJSON *args, bool stop)
+{
+    struct jm *jm = flink_service(w);
+    const char *id = json_str_or(args, "triggerId", ""), *job = json_str_or(args, "jobId", "");
+    const struct run *r = NULL;
+    struct ftrigger *t;
+    int64_t takes = misfortune(w, 10) ? between(w, 300000, 590000) : between(w, 300, 20000);
+
+    if (!jm)
+        return 0;
+    for (int i = 0; i < jm->n_runs; i++)
+        if (str_eq(jm->runs[i].id, job))
+            r = &jm->runs[i];
+    if (!r)
+        return HTTP_NOT_FOUND;
+    if (trigger_of(jm, id))
+        return 202;
+    if (jm->n_triggers == TRIGGERS_MAX)
+        return HTTP_REFUSED;
+    t = &jm->triggers[jm->n_triggers++];
+    *t = (struct ftrigger){.stop = stop};
+    str_copy(t->id, sizeof t->id, id);
+    str_copy(t->job, sizeof t->job, job);
+    str_copy(t->reason, sizeof t->reason, json_str_or(args, "reason", ""));
+    trace(w, "flink: %s of %.6s begins (%s)", stop ? "stop" : "savepoint", job, t->reason);
+    happen(w, takes, EVENT_TRIGGER, misfortune(w, w->bad_luck ? 60 : 0) ? 1 : 0, id, NULL);
+    return 202;
+}
+
+static void store(struct world *w, struct ftrigger *t, const struct run *r)
+{
+    struct stored *stored = &w->stored[w->n_stored];
+
+    if (w->n_stored == STORED_MAX) {
+        violate(w, "too many savepoints");
+        return;
+    }
+    (void)snprintf(t->location, sizeof t->location, "s/%d", ++w->n_stored);
+    *stored = (struct stored){.progress = r->progress, .final = t->stop};
+    str_copy(stored->location, sizeof stored->location, t->location);
+    w->user_savepoints += str_eq(t->reason, "user requested");
+}
+
+/* @outcome: 0: well, else it fails. */
+void flink_trigger_ends(struct world *w, const char *id, int outcome)
+{
+    for (int i = 0; i < JMS_MAX; i++) {
+        struct jm *jm = &w->jms[i];
+        struct ftrigger *t = jm->up ? trigger_of(jm, id) : NULL;
+        struct run *r = t ? flink_find(w, t->job, NULL) : NULL;
+
+        if (!t || t->done)
+            continue;
+        t->done = true;
+        if (outcome || !r || r->state != RUN_RUNNING) {
+            t->failure = "checkpoint declined";
+        } else {
+            settle(r, w);
+            store(w, t, r);
+            if (t->stop)
+                flink_job_ends(w, t->job, RUN_FINISHED);
+        }
+        trace(w, "flink: trigger %.6s of %.6s %s", id, t->job, t->failure ? "failed" : t->location);
+        changed(w);
+    }
+}
+
+int flink_cancel_job(struct world *w, const char *id)
+{
+    struct jm *jm = flink_service(w);
+
+    if (!jm)
+        return 0;
+    for (int i = 0; i < jm->n_runs; i++) {
+        if (!str_eq(jm->runs[i].id, id))
+            continue;
+        if (!run_is_live(&jm->runs[i]))
+            return HTTP_CONFLICT;
+        happen(w, between(w, 50, 5000), EVENT_JOB_END, RUN_CANCELED, id, NULL);
+        return 202;
+    }
+    return HTTP_NOT_FOUND;
+}
+
+void flink_dispose(struct world *w, const char *location)
+{
+    struct stored *stored = stored_at(w, location);
+
+    if (!stored)
+        return;
+    stored->disposed = true;
+    if (stored->progress >= newest_state(w))
+        violate(w, "the newest savepoint %s is disposed of", location);
+}
+
+/* ---- the submitter's process, and the end of an Application cluster ---- */
+
+static void ends(struct world *w, cJSON *pod, int code, const char *id, const char *why)
+{
+    char message[200];
+
+    w->failed |= code != 0;
+    (void)snprintf(message, sizeof message, "%s%s%smessage: |\n  %s\n", id ? "jobID: " : "",
+                   id ? id : "", id ? "\n" : "", why);
+    kube_pod_ends(w, pod, code, message);
+}
+
+static const char *chosen_id(const cJSON *pod)
+{
+    json_foreach (variable, json_member(container_of(pod), "env"))
+        if (str_eq(json_str(variable, "name"), ENV_JOB_ID))
+            return json_str(variable, "value");
+    return NULL;
+}
+
+static bool is_detached(const cJSON *pod)
+{
+    json_foreach (arg, json_member(container_of(pod), "args"))
+        if (str_eq(cJSON_GetStringValue(arg), "--detached"))
+            return true;
+    return false;
+}
+
+static void next(struct world *w, const cJSON *pod, int64_t in_ms, int step)
+{
+    happen(w, in_ms, EVENT_SUBMITTER, step, json_str(pod, "metadata.uid"), NULL);
+}
+
+static void submit(struct world *w, cJSON *pod, const char *id)
+{
+    struct jm *jm = flink_service(w);
+    bool fresh;
+
+    if (!jm || str_ends(last_arg(pod), "-refused")) {
+        ends(w, pod, 1, NULL, "Failed to submit the job.");
+        return;
+    }
+    fresh = flink_submit(w, jm, id, arg_after(pod, "--fromSavepoint"), last_arg(pod));
+    if (misfortune(w, 30))
+        ends(w, pod, 137, NULL, "killed"); /* the answer was lost */
+    else if (is_detached(pod) || !fresh)
+        ends(w, pod, 0, id, "Successfully submitted!");
+    else
+        next(w, pod, 500, STEP_ATTACHED);
+}
+
+static void attached(struct world *w, cJSON *pod, const char *id)
+{
+    const struct run *r = flink_find(w, id, NULL);
+
+    if (r && run_is_live(r))
+        next(w, pod, 2000, STEP_ATTACHED);
+    else
+        ends(w, pod, r && r->state == RUN_FINISHED ? 0 : 1, id, "the job ended");
+}
+
+static bool has_unread(const struct world *w, const char *pod)
+{
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; str_eq(w->jms[i].pod, pod) && k < w->jms[i].n_triggers; k++)
+            if (w->jms[i].triggers[k].done && !w->jms[i].triggers[k].read)
+                return true;
+    return false;
+}
+
+/* Flink keeps its endpoint up for a while when a savepoint's result wasn't asked for yet. */
+static void shut_down(struct world *w, cJSON *pod, int step)
+{
+    const char *uid = json_str_or(pod, "metadata.uid", "");
+    int tries = (step - STEP_SHUT_DOWN) / 1000;
+
+    if (has_unread(w, uid) && tries < 60) {
+        happen(w, 2000, EVENT_SUBMITTER, step + 1000, uid, NULL);
+        return;
+    }
+    flink_stop(w, uid);
+    kube_pod_ends(w, pod, (step - STEP_SHUT_DOWN) % 1000, "");
+}
+
+void flink_submitter_step(struct world *w, const char *pod_uid, int step)
+{
+    cJSON *pod = kube_find_uid(w, pod_uid);
+    const char *id = chosen_id(pod);
+
+    if (!pod)
+        return;
+    if (step >= STEP_SHUT_DOWN) {
+        shut_down(w, pod, step);
+        return;
+    }
+    if (json_has(pod, "metadata.deletionTimestamp") && chance(w, 50))
+        return; /* SIGTERM; or 'flink run' goes on for a while */
+    if (step >= STEP_ATTACHED)
+        attached(w, pod, id);
+    else if (step >= STEP_SUBMITTED)
+        submit(w, pod, id);
+    else if (w->bad_luck && misfortune(w, 10))
+        ends(w, pod, 137, NULL, "killed");
+    else if (flink_service(w))
+        next(w, pod, between(w, 500, 10000), STEP_SUBMITTED);
+    else if (step == WAIT_TRIES)
+        ends(w, pod, 1, NULL, "Aborted: no answer of the JobManager");
+    else
+        next(w, pod, 5000, step + 1);
+}

@@ -1,0 +1,518 @@
+/* State is never lost, and nothing effective done twice: what random histories found, one turn
+ * each. */
+#include "tests/unit/reconciler/scenario.h"
+
+#define SAVEPOINTS ",\"savepointsDir\":\"file:///s\""
+#define RESTARTS                                                                                   \
+    SAVEPOINTS ",\"restartPolicy\":\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":300"
+
+static struct scenario s;
+
+static void done(void)
+{
+    scenario_done(&s);
+}
+
+TestSuite(plan_state, .fini = done, .timeout = 20);
+
+static int commands(const char *kind)
+{
+    int n = 0;
+
+    json_foreach (command, s.snapshot.commands)
+        n += str_eq(json_str(command, "kind"), kind);
+    return n;
+}
+
+static void change_args(const char *args)
+{
+    json_set(s.snapshot.cluster, "spec.job.args", parse(args));
+}
+
+static const char *job_field(const char *name)
+{
+    return json_str_or(json_get(s.snapshot.cluster, "status.components.job"), name, "");
+}
+
+static cJSON *submitter(void)
+{
+    json_foreach (object, s.snapshot.objects)
+        if (str_eq(json_str(object, "kind"), "Job"))
+            return object;
+    return NULL;
+}
+
+static void stopped_at(const char *location)
+{
+    char text[256];
+
+    flink_lists(&s, job_id(&s), "FINISHED");
+    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
+    trigger_completes(&s, text);
+    settle(&s);
+}
+
+static void cancel_with_savepoint(void)
+{
+    after(&s, 5);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    stopped_at("file:///s/9");
+}
+
+Test(plan_state, no_savepoint_takes_the_place_of_one_whose_outcome_is_not_recorded)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
+    after(&s, 600);
+    make_plan(&s); /* before the statusreporter */
+    cr_expect_null(find_command(&s, "stop"));
+    record_status(&s);
+    after(&s, 11);
+    make_plan(&s);
+    cr_expect(find_command(&s, "stop"));
+}
+
+Test(plan_state, a_savepoint_is_taken_once_its_request_is_recorded)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    make_plan(&s);
+    cr_expect_null(find_command(&s, "savepoint"), "nobody could tell whose it was");
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(find_command(&s, "savepoint"));
+}
+
+Test(plan_state, an_update_waits_until_the_savepoint_asked_for_is_acknowledged)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    change_args("[\"--new\"]");
+    record_status(&s); /* the savepoint; the annotation goes, the control's end comes next */
+    make_plan(&s);
+    cr_expect_null(find_command(&s, "stop"));
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
+    stopped_at("file:///s/2");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_eq(commands("savepoint"), 1, "the request isn't served twice");
+}
+
+Test(plan_state, the_submitter_of_a_restarted_run_is_not_taken_for_a_new_run_after_its_stop)
+{
+    scenario_init(&s, RESTARTS);
+    run(&s);
+    after(&s, 5);
+    annotate(&s, "savepoint");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_assert_eq(json_int(s.snapshot.cluster, "status.components.job.restartCount", 0), 1);
+    change_args("[\"--new\"]");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    for (int i = 0; i < 3; i++)
+        record_status(&s);
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+    settle(&s);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_cancellation_wins_over_an_update_under_way)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    stopped_at("file:///s/2");
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_eq(commands("submit"), 1);
+    cr_expect_not(json_has(s.snapshot.cluster, "metadata.annotations"));
+    change_args("[\"--newer\"]");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying", "the next change starts it again");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+/* Defect 4. */
+Test(plan_state, a_run_after_a_cancelled_one_is_not_cancelled_again)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    cancel_with_savepoint();
+    cr_assert_str_eq(job_state(&s), "Cancelled");
+    change_args("[\"--new\"]");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    after(&s, 1000);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_eq(commands("stop"), 1);
+}
+
+Test(plan_state, a_suspension_that_is_taken_back_while_the_job_stops_lets_it_go_on)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    stopped_at("file:///s/3");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+}
+
+/* Defect 13. */
+Test(plan_state, an_update_that_is_taken_back_while_the_job_stops_lets_it_go_on)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    stopped_at("file:///s/3");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+    cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
+}
+
+Test(plan_state, a_failed_job_without_state_does_not_start_from_nothing_by_way_of_a_suspension)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    after(&s, 100);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+    cr_expect_eq(commands("submit"), 1);
+}
+
+Test(plan_state, a_request_for_a_savepoint_of_a_suspended_job_fails_with_that_reason)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    stopped_at("file:///s/3");
+    annotate(&s, "savepoint");
+    for (int i = 0; i < 3; i++) /* recorded, its annotation removed, its end recorded */
+        record_status(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Failed");
+    cr_expect(strstr(json_str(s.snapshot.cluster, "status.control.message"), "suspended"));
+}
+
+Test(plan_state, a_submission_that_may_have_arrived_is_not_given_up_for_an_update)
+{
+    scenario_init(&s, SAVEPOINTS);
+    settle(&s);
+    json_set(submitter(), "status", parse("{\"succeeded\":1}"));
+    add_jobmanager_pod(&s, "{\"running\":{}}");
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    change_args("[\"--new\"]");
+    after(&s, 120);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect(submitter());
+    cr_expect_eq(commands("submit"), 1);
+}
+
+Test(plan_state, an_update_mends_a_job_whose_jobmanager_never_came_up)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:broken");
+    settle(&s);
+    add_jobmanager_pod(&s, "{\"waiting\":{\"reason\":\"ImagePullBackOff\"}}");
+    after(&s, 120);
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Pending");
+    cr_expect_null(object_of(&s, "StatefulSet", "c-jobmanager"), "recreated");
+}
+
+Test(plan_state, a_job_whose_jobmanager_is_gone_for_good_is_lost)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    after(&s, 10);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000010000}");
+    after(&s, 50);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    after(&s, 50);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Lost");
+    cr_expect(strstr(cJSON_GetStringValue(cJSON_GetArrayItem(
+                         json_get(s.snapshot.cluster, "status.components.job.failureReasons"), 0)),
+                     "JobManager"));
+}
+
+Test(plan_state, a_job_that_was_given_up_too_early_is_followed_again)
+{
+    scenario_init(&s, SAVEPOINTS);
+    settle(&s);
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Failed");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_not(json_has(s.snapshot.cluster, "status.components.job.failureReasons"));
+}
+
+Test(plan_state, a_job_that_arrives_after_it_was_cancelled_is_cancelled_at_flink)
+{
+    scenario_init(&s, ",\"cleanupPolicy\":{\"afterJobCancelled\":\"KeepCluster\"}");
+    settle(&s);
+    annotate(&s, "job-cancel");
+    observe(&s, "overview", "{\"reachable\":true,\"since\":1790000000000,\"jobs\":[]}");
+    settle(&s);
+    after(&s, 60);
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Cancelled");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_eq(commands("cancel"), 1);
+}
+
+Test(plan_state, a_lost_answer_to_a_stop_is_not_its_failure)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    json_foreach (command, s.snapshot.commands)
+        if (str_eq(json_str(command, "kind"), "stop"))
+            json_set_str(command, "state", "failed");
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.savepoint.state"), "InProgress");
+    stopped_at("file:///s/2");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_slow_stop_is_waited_for_while_flink_is_at_it)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":false}");
+    add_jobmanager_pod(&s, "{\"running\":{}}");
+    after(&s, 3600);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "SavepointSlow");
+    stopped_at("file:///s/2");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, an_application_that_was_cancelled_has_not_succeeded)
+{
+    scenario_init(&s, ",\"mode\":\"Application\",\"className\":\"C\"");
+    json_set_str(s.snapshot.cluster, "spec.job.mode", "Application");
+    run(&s);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    json_set(submitter(), "status", parse("{\"succeeded\":1}")); /* its exit status is 0 */
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+}
+
+Test(plan_state, a_submission_that_a_reverted_spec_overtook_is_updated)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    stopped_at("file:///s/2"); /* "--new" is submitted */
+    flink_lists(&s, job_id(&s), "RUNNING");
+    status_str(&s, "revision.currentRevision", "");
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    /* The status says what it would have said, had the spec been reverted before. */
+    json_foreach (object, s.snapshot.objects)
+        if (str_eq(json_str(object, "kind"), "ControllerRevision") &&
+            !str_eq(cJSON_GetStringValue(
+                        json_member(json_get(submitter(), "metadata.labels"), LABEL_REVISION)),
+                    json_str(object, "metadata.name"))) {
+            char current[300];
+
+            (void)snprintf(current, sizeof current, "%s-1", json_str(object, "metadata.name"));
+            status_str(&s, "revision.currentRevision", current);
+        }
+    settle(&s);
+    cr_expect_eq(commands("stop"), 2);
+    stopped_at("file:///s/3");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_eq(commands("stop"), 2);
+}
+
+Test(plan_state, components_that_were_cleaned_up_stay_so_when_the_spec_changes_in_place)
+{
+    scenario_init(&s, "");
+    run(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_assert_null(object_of(&s, "StatefulSet", "c-jobmanager"));
+    json_set_int(s.snapshot.cluster, "spec.taskManager.replicas", 3);
+    settle(&s);
+    cr_expect_null(object_of(&s, "StatefulSet", "c-jobmanager"));
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+}
+
+static const char *jobmanager_image(void)
+{
+    return json_str_or(cJSON_GetArrayItem(json_get(object_of(&s, "StatefulSet", "c-jobmanager"),
+                                                   "spec.template.spec.containers"),
+                                          0),
+                       "image", "");
+}
+
+Test(plan_state, components_that_are_further_than_the_status_are_left_to_their_job)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.updateStrategy.rollback", true);
+    run(&s);
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new");
+    settle(&s);
+    stopped_at("file:///s/2");
+    cr_assert_str_eq(jobmanager_image(), "flink:1.20-new");
+    change_args("[\"--newer\"]"); /* the status has the first revision as its current one yet */
+    flink_lists(&s, job_id(&s), "CREATED");
+    settle(&s);
+    cr_expect_str_eq(jobmanager_image(), "flink:1.20-new");
+    cr_expect_str_eq(job_state(&s), "Running");
+}
+
+Test(plan_state, nothing_is_touched_while_an_update_waits_whose_current_revision_is_not_known)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    for (cJSON *o = s.snapshot.objects->child, *next; o; o = next) {
+        next = o->next;
+        if (str_eq(json_str(o, "kind"), "ControllerRevision"))
+            cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, o));
+    }
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_APPLY, NULL, NULL));
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+    cr_expect(find_command(&s, "stop"));
+}
+
+static bool has_finalizer(void)
+{
+    return json_count(s.snapshot.cluster, "metadata.finalizers") > 0;
+}
+
+static void follow_finalizer(void)
+{
+    const struct action *a;
+
+    make_plan(&s);
+    a = find_action(&s, ACTION_PATCH, "FlinkCluster", NULL);
+    if (a)
+        json_set(s.snapshot.cluster, "metadata.finalizers",
+                 json_copy(json_get(a->manifest, "metadata.finalizers")));
+}
+
+static void delete_cluster(void)
+{
+    scenario_init(&s, SAVEPOINTS ",\"savepointOnDeletion\":true");
+    run(&s);
+    follow_finalizer();
+    cr_assert(has_finalizer());
+    add_jobmanager_pod(&s, "{\"running\":{}}");
+    after(&s, 100);
+    json_set_str(s.snapshot.cluster, "metadata.deletionTimestamp", at(100));
+}
+
+/* Defect 12. */
+Test(plan_state, a_deleted_cluster_stays_until_its_job_has_its_last_savepoint)
+{
+    delete_cluster();
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    follow_finalizer();
+    cr_expect(has_finalizer());
+    stopped_at("file:///s/2");
+    follow_finalizer();
+    cr_expect_not(has_finalizer());
+}
+
+Test(plan_state, a_deletion_waits_for_a_jobmanager_that_does_not_answer_but_not_for_ever)
+{
+    delete_cluster();
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    settle(&s);
+    follow_finalizer();
+    cr_expect(has_finalizer());
+    cr_expect_str_eq(s.plan.blocked, "SavepointOnDeletion");
+    after(&s, 700);
+    follow_finalizer();
+    cr_expect_not(has_finalizer());
+}
+
+Test(plan_state, a_drained_job_is_not_started_again_from_its_last_savepoint_by_itself)
+{
+    scenario_init(&s, SAVEPOINTS ",\"drainOnCancel\":true");
+    run(&s);
+    cancel_with_savepoint();
+    cr_assert_str_eq(job_state(&s), "Cancelled");
+    change_args("[\"--new\"]");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "UpdateNeedsState");
+    cr_expect(strstr(s.plan.blocked_text, "drained"));
+    json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/9");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying", "the user said so");
+}
+
+Test(plan_state, ha_metadata_that_nobody_owns_goes_with_the_cluster)
+{
+    const struct action *a;
+
+    scenario_init(&s, SAVEPOINTS);
+    json_set(s.snapshot.cluster, "spec.flinkProperties",
+             parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
+                   "\"high-availability.storageDir\":\"s\"}"));
+    run(&s);
+    add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
+                         "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+    make_plan(&s);
+    a = find_action(&s, ACTION_PATCH, "ConfigMap", "c-cluster-config-map");
+    cr_assert(a);
+    cr_expect_str_eq(
+        json_str(cJSON_GetArrayItem(json_get(a->manifest, "metadata.ownerReferences"), 0), "kind"),
+        "FlinkCluster");
+    json_set(cJSON_GetArrayItem(s.snapshot.objects, cJSON_GetArraySize(s.snapshot.objects) - 1),
+             "metadata.ownerReferences", parse("[{\"kind\":\"Other\",\"uid\":\"o\"}]"));
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_PATCH, "ConfigMap", NULL), "it is somebody else's");
+}
