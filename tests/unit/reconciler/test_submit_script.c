@@ -55,17 +55,32 @@ static void read_file(const char *path, char *out)
 
 /* ---- the JobManager ---- */
 
+/* The request to its end: bash writes it line by line, so one read may get less. */
+static void read_request(int fd, char *in, size_t size)
+{
+    const struct timeval patience = {.tv_sec = 5};
+    size_t len = 0;
+    ssize_t n = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    in[0] = '\0';
+    while (n > 0 && len < size - 1 && !strstr(in, "\r\n\r\n")) {
+        n = read(fd, in + len, size - 1 - len);
+        len += n > 0 ? (size_t)n : 0;
+        in[len] = '\0';
+    }
+}
+
 static void answer(int fd, int status)
 {
     char in[1024], text[128];
-    ssize_t n = read(fd, in, sizeof(in) - 1);
 
-    in[n > 0 ? n : 0] = '\0';
+    read_request(fd, in, sizeof(in));
     if (!strstr(in, "GET /overview HTTP/1.1\r\n") || !strstr(in, "\r\nHost: 127.0.0.1:"))
         status = 400;
     (void)snprintf(text, sizeof(text), "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}", status);
     if (write(fd, text, strlen(text)) < 0)
-        (void)close(fd);
+        (void)fprintf(stderr, "the client is gone\n");
     (void)close(fd);
 }
 
