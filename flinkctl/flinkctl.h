@@ -33,6 +33,7 @@ int flinkctl_split_name(const char *text, char ns[64], char name[256], struct er
 int timeline_run(struct flinkctl *ctl, struct error *err);
 int why_run(struct flinkctl *ctl, struct error *err);
 int snapshot_run(struct flinkctl *ctl, struct error *err);
+int journal_run(struct flinkctl *ctl, struct error *err);
 int replay_run(struct flinkctl *ctl, struct error *err);
 int savepoint_run(struct flinkctl *ctl, struct error *err);
 int cancel_run(struct flinkctl *ctl, struct error *err);

@@ -23,6 +23,8 @@ static const struct subcommand {
      "holds: "
      "prints each plan as JSON and does nothing.",
      replay_run},
+    {"journal", "journal",
+     "A consistent copy of the whole journal on stdout: flinkctl journal > copy.db", journal_run},
     {"savepoint", "savepoint [NAMESPACE/]NAME",
      "Take a savepoint of the job and wait for it: sets the user-control annotation.",
      savepoint_run},

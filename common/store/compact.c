@@ -136,3 +136,8 @@ int journal_compact(struct journal *j, const struct retention *keep, int64_t now
         *more = left;
     return r;
 }
+
+int journal_copy(struct journal *j, const char *path, struct error *err)
+{
+    return query_run(j, err, "VACUUM INTO ?", "s", path);
+}

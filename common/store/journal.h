@@ -236,4 +236,9 @@ struct retention {
 int journal_compact(struct journal *j, const struct retention *keep, int64_t now_ms, bool *more,
                     struct error *err);
 
+/** A consistent copy as the new file @path (VACUUM INTO), also of a journal that is open for
+ * reading and in use. -ENOSPC, -EIO: the copy can't be written, what there is of it is left to the
+ * caller. */
+int journal_copy(struct journal *j, const char *path, struct error *err);
+
 #endif

@@ -4,7 +4,7 @@ server is away: always one Flink job, always Succeeded.
 
 The daemons are processes in the node's network, started again at once when they die; each job has a suite for its
 namespace alone. The job is the sample WordCount with one TaskManager, or tests/jobs/CountingJob where it has to run for a
-while. FAULT_RUNS: how many runs with a random death (6); FAULT_SEED: which ones.
+while. FAULT_RUNS: how many runs with a random death (20); FAULT_SEED: which ones.
 """
 
 # timeout: 3000
@@ -29,7 +29,7 @@ from tests.lib.daemons import SUITE, Daemons, fail_bin_dir
 from tests.lib.kube import ApiError
 from tests.lib.testing import add_case, check, check_equal, test, wait_for
 
-RUNS = int(os.environ.get("FAULT_RUNS", 6))
+RUNS = int(os.environ.get("FAULT_RUNS", 20))
 SEED = int(os.environ.get("FAULT_SEED", time.time_ns() % 1_000_000))
 START_S = 450  # JVMs on a busy machine
 typical_s = [25.0]  # so long a run takes: deaths are spread over it

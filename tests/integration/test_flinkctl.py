@@ -65,6 +65,20 @@ def test_a_snapshot_is_decided_on_as_the_journal_is(w: World) -> None:
     check_equal(json.loads(from_file), json.loads(from_journal), "the plans")
 
 
+def test_a_copy_of_the_journal_decides_as_the_journal_does(w: World) -> None:
+    ns = add(w, "session-minimal")
+    copied = w.cluster.run(str(w.daemons.bin / "flinkctl"), "journal", f"--journal={w.daemons.journal_path}", capture_output=True,
+                           timeout=60)
+    check_equal(copied.stderr, b"", "flinkctl journal")
+    copy = w.daemons.dir / "copy.db"
+    copy.write_bytes(copied.stdout)
+    from_copy = run(w, "replay", f"{ns}/c", "--now=1790000000000", f"--journal={copy}").stdout
+    from_journal = run(w, "replay", f"{ns}/c", "--now=1790000000000").stdout
+    check(json.loads(from_copy)["actions"], "there is something to do, as no reconciler runs")
+    check_equal(from_copy, from_journal, "the plans")
+    check_equal(list(w.daemons.dir.glob("journal.db.copy*")), [], "left behind")
+
+
 def test_a_savepoint_of_a_finished_job_is_refused_with_the_reason(w: World) -> None:
     ns = add(w, "job-detached", "Succeeded")
     done = run(w, "savepoint", f"{ns}/c", "--timeout=30")

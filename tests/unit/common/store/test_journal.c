@@ -77,6 +77,25 @@ Test(journal, forgets_what_was_not)
     cr_expect_eq(row, 0);
 }
 
+Test(journal, a_copy_has_all_that_was_committed)
+{
+    struct journal_options options = {.read_only = true};
+    _cleanup_(freep) char *path = str_printf("%s.copy", fixture_path());
+    struct journal *reader = NULL, *copy = NULL;
+    struct object o = {0};
+
+    fixture_put_cluster("c", "uid-c", "7");
+    cr_assert_eq(journal_open(fixture_path(), &options, &reader, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(journal_copy(reader, path, &err), 0, "%s", err.text);
+    journal_close(reader);
+    cr_assert_eq(journal_open(path, &options, &copy, NULL, &err), 0, "%s", err.text);
+    cr_expect_eq(object_get(copy, "FlinkCluster", "ns", "c", &o, &err), 0, "%s", err.text);
+    object_done(&o);
+    journal_close(copy);
+    cr_expect_lt(journal_copy(fixture(), path, &err), 0, "a file that is there is not replaced");
+    (void)unlink(path);
+}
+
 Test(journal, takes_one_transaction_at_a_time)
 {
     _cleanup_(journal_abort) struct journal_tx tx = {0};
