@@ -156,10 +156,10 @@ unit: $(UNIT_TESTS)
 
 asan:
 	@$(MAKE) SAN=address,undefined unit
-# Criterion 2.4 maps memory where ThreadSanitizer keeps its own, so its programs can't run under it: this
-# builds the programs, to be run by hand. Each has one thread, and those of its libraries.
+# Criterion 2.4 maps memory where ThreadSanitizer keeps its own, so it is the daemons that run under it, at their daily work.
 tsan:
 	@$(MAKE) SAN=thread all
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" FLINKD_BIN=build-tsan/bin tests/golden/run tests/golden/cases '[ju]*-*'
 # Whatever is missing on a new machine first: the tests themselves need some of it.
 test:
 	@deploy/deps build test
@@ -245,7 +245,7 @@ help:
 	'deps         install the packages that building and testing need' \
 	'unit         build and run the unit tests (UNIT_FLAGS: Criterion options)' \
 	'asan         the unit tests under AddressSanitizer and UBSan' \
-	'tsan         the programs with ThreadSanitizer, in build-tsan/bin' \
+	'tsan         recorded cases with daemons under ThreadSanitizer' \
 	'fuzz         run every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)' \
 	'test         all tests (tests/run)' \
 	'bench        the benchmarks' \

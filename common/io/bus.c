@@ -1,6 +1,8 @@
 #include "common/io/bus.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +38,7 @@ struct bus {
     bus_fn fn;
     void *userdata;
     uint64_t malformed;
+    sem_t closed; /* posted when the sockets are */
 };
 
 static int nng_error(struct error *err, int code, const char *what)
@@ -195,13 +198,24 @@ int bus_new(struct loop *loop, const char *dir, const char *self, const char *co
 
 static void *close_sockets(void *userdata)
 {
-    const struct bus *bus = userdata;
+    struct bus *bus = userdata;
 
     if (bus->sub.id)
         (void)nng_close(bus->sub);
     if (bus->pub.id)
         (void)nng_close(bus->pub);
+    (void)sem_post(&bus->closed);
     return NULL;
+}
+
+static bool is_closed_by(struct bus *bus, const struct timespec *end)
+{
+    int r;
+
+    do
+        r = sem_timedwait(&bus->closed, end);
+    while (r && errno == EINTR);
+    return !r;
 }
 
 /* nng_close() may wait for ever for a connection that is being made (nanomsg/nng issue 1813): it is
@@ -211,11 +225,12 @@ static bool close_in_time(struct bus *bus)
     struct timespec end;
     pthread_t thread;
 
-    if (clock_gettime(CLOCK_MONOTONIC, &end) || pthread_create(&thread, NULL, close_sockets, bus))
+    if (clock_gettime(CLOCK_REALTIME, &end) || sem_init(&bus->closed, 0, 0) ||
+        pthread_create(&thread, NULL, close_sockets, bus))
         return false;
     end.tv_sec += CLOSE_S;
-    if (!pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &end))
-        return true;
+    if (is_closed_by(bus, &end))
+        return !pthread_join(thread, NULL);
     (void)pthread_detach(thread);
     return false;
 }
