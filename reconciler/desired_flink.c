@@ -122,19 +122,33 @@ static void add_overridable(const struct desired *d, cJSON *properties)
     add_memory(d, properties);
 }
 
-/* What the user gives is kept, under the present key: with that set, Flink no longer looks at the
- * old one. */
+/* The list may stand before and after these options. Before 2.0 quotes are Flink's scripts' to
+ * strip, at both ends of the whole. */
+static bool may_be_extended(const struct desired *d, const char *options)
+{
+    bool quoted = options && *options == '"' && !flink_version_at_least(&d->version, 2, 0);
+
+    return !options || (!quoted && !strstr(options, "--add-opens"));
+}
+
+/* Since 1.19 there is a key for what comes before the user's own options. In 1.18 the list follows
+ * them, under the present key: with that set, Flink no longer looks at the old one. */
 static void add_java_options(const struct desired *d, cJSON *properties)
 {
     const char *all = property(properties, "env.java.opts.all");
+    const char *before = property(properties, "env.java.default-opts.all");
     _cleanup_(freep) char *text = NULL;
 
     if (!flink_version_at_least(&d->version, 1, 18))
         return;
     if (!all)
         all = property(properties, "env.java.opts");
-    if (all && strstr(all, "--add-opens"))
+    if (!may_be_extended(d, all) || !may_be_extended(d, before))
         return;
+    if (flink_version_at_least(&d->version, 1, 19) && !before) {
+        (void)json_set_member_str(properties, "env.java.default-opts.all", module_options + 1);
+        return;
+    }
     text = str_printf("%s%s", all ? all : "", module_options + (str_empty(all) ? 1 : 0));
     (void)json_set_member_str(properties, "env.java.opts.all", text);
 }

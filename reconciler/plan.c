@@ -241,6 +241,21 @@ void plan_deletion(struct planner *p)
 
 /* ---- the whole ---- */
 
+/* Pods that another scheduler should have placed aren't given to the default one (spec
+ * 03-children 9). */
+static bool is_scheduler_unknown(struct planner *p)
+{
+    const char *name = json_str(p->v->spec, "batchScheduler.name");
+
+    if (str_empty(name) || str_eq(name, "volcano"))
+        return false;
+    plan_block(p, "UnknownBatchScheduler",
+               "spec.batchScheduler.name \"%.100s\" is not known: set volcano, or take "
+               "batchScheduler out of the spec",
+               name);
+    return true;
+}
+
 static void make(struct planner *p)
 {
     if (p->v->deleting) {
@@ -254,6 +269,8 @@ static void make(struct planner *p)
     plan_deletion(p);
     plan_revisions(p);
     plan_rollback(p);
+    if (is_scheduler_unknown(p))
+        return;
     plan_children(p);
     if (p->v->job)
         plan_job(p);

@@ -37,6 +37,8 @@ void plan_job(struct planner *p);
 void plan_deletion(struct planner *p);
 /* Stop the run for @reason: with a savepoint where that is wanted and possible. */
 void plan_stop(struct planner *p, const char *reason);
+/* The job is being deployed, and an update is to wait until it runs: then its state can be kept. */
+bool plan_awaits_run(struct planner *p);
 void plan_savepoints(struct planner *p);
 /* The id that the next savepoint or stop has: the same again after any crash, until its outcome is
  * recorded. */

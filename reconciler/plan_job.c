@@ -311,7 +311,7 @@ void plan_stop(struct planner *p, const char *reason)
         cancel(p, reason);
 }
 
-static const char *stop_reason(const struct planner *p)
+static const char *stop_reason(struct planner *p)
 {
     const struct life *l = p->l;
 
@@ -321,7 +321,7 @@ static const char *stop_reason(const struct planner *p)
         return REASON_CANCEL;
     if (p->v->suspend)
         return REASON_SUSPEND;
-    return l->update == UPDATE_PREPARING ? REASON_UPDATE : NULL;
+    return l->update == UPDATE_PREPARING && !plan_awaits_run(p) ? REASON_UPDATE : NULL;
 }
 
 /* ---- after the end ---- */

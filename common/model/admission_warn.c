@@ -164,8 +164,7 @@ static void warn_scheduler(const cJSON *spec, struct findings *f)
 
     if (!str_empty(name) && !str_eq(name, "volcano"))
         findings_warn(
-            f,
-            "spec.batchScheduler.name %s is not known, nothing will be scheduled; only volcano is",
+            f, "spec.batchScheduler.name %s is not known, nothing will be made; only volcano is",
             quote(name).text);
 }
 

@@ -281,43 +281,95 @@ Test(flink_configuration, the_users_slots_are_copied_even_when_they_are_no_numbe
 
 /* ---- Java ---- */
 
-static const char first_option[] = "env.java.opts.all: --add-exports=java.base/sun.net.util=";
+#define FIRST_OPTION "--add-exports=java.base/sun.net.util="
 static const char last_option[] = " --add-opens=java.base/java.util.concurrent.locks=ALL-UNNAMED\n";
 
 Test(flink_configuration, java_17_gets_the_modules_it_has_to_open)
 {
-    const char *text = configuration(EDITS({"spec.flinkVersion", "\"1.18\""}));
+    const char *text = configuration(NULL); /* 1.20 */
 
-    cr_expect(strstr(text, first_option));
+    cr_expect(strstr(text, "env.java.default-opts.all: " FIRST_OPTION));
     cr_expect(strstr(text, last_option));
-    expect_line(configuration(EDITS({"spec.flinkVersion", "\"1.17\""})), "env.java.opts.all", NULL);
-    expect_line(configuration(EDITS({"spec.flinkVersion", "\"\""})), "env.java.opts.all", NULL);
+    expect_line(text, "env.java.opts.all", NULL);
+    text = configuration(EDITS({"spec.flinkVersion", "\"1.18\""}));
+    cr_expect(strstr(text, "env.java.opts.all: " FIRST_OPTION));
+    cr_expect(strstr(text, last_option));
+    expect_line(text, "env.java.default-opts.all", NULL);
+    cr_expect_null(strstr(configuration(EDITS({"spec.flinkVersion", "\"1.17\""})), FIRST_OPTION));
+    cr_expect_null(strstr(configuration(EDITS({"spec.flinkVersion", "\"\""})), FIRST_OPTION));
 }
 
-Test(flink_configuration, the_users_java_options_stay_and_the_list_follows)
+Test(flink_configuration, the_users_java_options_are_written_as_they_are)
 {
     const char *text =
         configuration(EDITS({"spec.flinkProperties", q("{'env.java.opts.all':'-Dx=y -Dz'}")}));
 
-    cr_expect(strstr(text, "env.java.opts.all: -Dx=y -Dz --add-exports="));
+    expect_line(text, "env.java.opts.all", "env.java.opts.all: -Dx=y -Dz");
+    cr_expect(strstr(text, "env.java.default-opts.all: " FIRST_OPTION));
+    text = configuration(EDITS({"spec.flinkProperties", q("{'env.java.opts':'-Dx=y'}")}));
+    expect_line(text, "env.java.opts", "env.java.opts: -Dx=y");
+    expect_line(text, "env.java.opts.all", NULL);
+    cr_expect(strstr(text, "env.java.default-opts.all: " FIRST_OPTION));
+}
+
+Test(flink_configuration, before_1_19_the_list_follows_the_users_java_options)
+{
+    const char *text =
+        configuration(EDITS({"spec.flinkVersion", "\"1.18\""},
+                            {"spec.flinkProperties", q("{'env.java.opts.all':'-Dx=y -Dz'}")}));
+
+    cr_expect(strstr(text, "env.java.opts.all: -Dx=y -Dz " FIRST_OPTION));
     cr_expect(strstr(text, last_option));
 }
 
 Test(flink_configuration, options_under_the_old_key_are_not_hidden_by_the_new_one)
 {
     const char *text =
-        configuration(EDITS({"spec.flinkProperties", q("{'env.java.opts':'-Dx=y'}")}));
+        configuration(EDITS({"spec.flinkVersion", "\"1.18\""},
+                            {"spec.flinkProperties", q("{'env.java.opts':'-Dx=y'}")}));
 
     expect_line(text, "env.java.opts", "env.java.opts: -Dx=y");
-    cr_expect(strstr(text, "env.java.opts.all: -Dx=y --add-exports="));
+    cr_expect(strstr(text, "env.java.opts.all: -Dx=y " FIRST_OPTION));
+}
+
+Test(flink_configuration, where_the_users_options_come_first_too_the_list_is_the_last)
+{
+    const char *text = configuration(
+        EDITS({"spec.flinkProperties", q("{'env.java.default-opts.all':'-Da','env.java.opts.all':"
+                                         "'-Db'}")}));
+
+    expect_line(text, "env.java.default-opts.all", "env.java.default-opts.all: -Da");
+    cr_expect(strstr(text, "env.java.opts.all: -Db " FIRST_OPTION));
 }
 
 Test(flink_configuration, a_list_of_the_users_own_is_left_alone)
 {
-    const char *text = configuration(
-        EDITS({"spec.flinkProperties", q("{'env.java.opts.all':'--add-opens=a/b=c'}")}));
+    static const char *const keys[] = {"env.java.default-opts.all", "env.java.opts.all",
+                                       "env.java.opts"};
 
-    expect_line(text, "env.java.opts.all", "env.java.opts.all: --add-opens=a/b=c");
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        char json[128], line[128];
+        const char *text;
+
+        (void)snprintf(json, sizeof json, "{\"%s\":\"--add-opens=a/b=c\"}", keys[i]);
+        (void)snprintf(line, sizeof line, "%s: --add-opens=a/b=c", keys[i]);
+        text = configuration(EDITS({"spec.flinkProperties", json}));
+        expect_line(text, keys[i], line);
+        cr_expect_null(strstr(text, FIRST_OPTION), "%s", keys[i]);
+    }
+}
+
+Test(flink_configuration, quoted_java_options_of_flink_1_are_left_alone)
+{
+    const char *properties = "{\"env.java.opts.all\":\"\\\"-Dx=y\\\"\"}";
+    const char *text = configuration(EDITS({"spec.flinkProperties", properties}));
+
+    expect_line(text, "env.java.opts.all", "env.java.opts.all: \"-Dx=y\"");
+    cr_expect_null(strstr(text, FIRST_OPTION), "the scripts strip quotes at the ends alone");
+    text = configuration(
+        EDITS({"spec.flinkVersion", "\"2.0\""}, {"spec.flinkProperties", properties}));
+    expect_line(text, "env.java.opts.all", "env.java.opts.all: \"-Dx=y\"");
+    cr_expect(strstr(text, "env.java.default-opts.all: " FIRST_OPTION));
 }
 
 /* ---- text ---- */

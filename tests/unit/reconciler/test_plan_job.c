@@ -35,6 +35,31 @@ Test(plan_job, everything_is_created_and_the_job_submitted_at_once)
     cr_expect(is_hex32(json_str(find_command(&s, "submit"), "jobId")));
 }
 
+Test(plan_job, nothing_is_made_for_a_batch_scheduler_that_is_not_known)
+{
+    scenario_init(&s, "");
+    json_set(s.snapshot.cluster, "spec.batchScheduler", parse("{\"name\":\"yunikorn\"}"));
+    settle(&s);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "UnknownBatchScheduler");
+    cr_expect(strstr(s.plan.blocked_text, "\"yunikorn\""), "%s", s.plan.blocked_text);
+    cr_expect_eq(cJSON_GetArraySize(s.snapshot.objects), 1, "only the ControllerRevision");
+    cr_expect_str_eq(job_state(&s), "Pending");
+    json_set(s.snapshot.cluster, "spec.batchScheduler", parse("{\"name\":\"volcano\"}"));
+    settle(&s);
+    cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
+    cr_expect(object_of(&s, "PodGroup", "flink-c"));
+}
+
+Test(plan_job, an_empty_batch_scheduler_is_none)
+{
+    scenario_init(&s, "");
+    json_set(s.snapshot.cluster, "spec.batchScheduler", parse("{\"name\":\"\"}"));
+    settle(&s);
+    cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
+    cr_expect_null(object_of(&s, "PodGroup", "flink-c"));
+}
+
 Test(plan_job, a_settled_cluster_needs_nothing)
 {
     scenario_init(&s, "");
