@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/json.h"
@@ -9,8 +10,13 @@
 
 typedef __int128 i128;
 
+/* What Kubernetes' parser takes into 64 bits without asking whether it fits. */
+enum { DECIMAL_DIGITS = 18, BINARY_DIGITS = 14 };
+
+static const char BLANKS[] = " \t\r\n";
 static const i128 nano_per_unit = 1000000000;
-static const i128 unit_max = INT64_MAX; /* the API server's own limit */
+static const i128 binary_max = INT64_MAX; /* more is cut to it, as the API server does */
+static const i128 unit_max = (i128)1000000000000 * 1000000000000; /* of ours: a million E */
 
 /* Longer first where one begins another. "" stays last: it matches everything. */
 static const struct suffix {
@@ -122,19 +128,32 @@ int quantity_parse(const char *text, struct quantity *ret)
     r = scale(&n.mantissa, 10, n.exponent + 9, n.inexact);
     if (r || n.mantissa > unit_max * nano_per_unit)
         return -ERANGE;
+    if (suffix.format == 'b' && n.mantissa > binary_max * nano_per_unit)
+        n.mantissa = binary_max * nano_per_unit;
     *ret = (struct quantity){.nano = negative ? -n.mantissa : n.mantissa, .format = suffix.format};
     return 0;
 }
 
+/* What @json says, without blanks around it; NULL: it is no text of a quantity. The caller's. */
+static char *text_of(const cJSON *json)
+{
+    const char *s = cJSON_GetStringValue(json);
+    size_t len;
+
+    if (cJSON_IsNumber(json))
+        return json_text(json);
+    if (!s)
+        return NULL;
+    s += strspn(s, BLANKS);
+    for (len = strlen(s); len && strchr(BLANKS, s[len - 1]); len--)
+        ;
+    return strndup(s, len);
+}
+
 int quantity_from_json(const cJSON *json, struct quantity *ret)
 {
-    _cleanup_(freep) char *text = NULL;
+    _cleanup_(freep) char *text = text_of(json);
 
-    if (cJSON_IsString(json))
-        return quantity_parse(json->valuestring, ret);
-    if (!cJSON_IsNumber(json))
-        return -EINVAL;
-    text = json_text(json);
     return text ? quantity_parse(text, ret) : -EINVAL;
 }
 
@@ -152,7 +171,7 @@ int quantity_compare(const struct quantity *a, const struct quantity *b)
     return (a->nano > b->nano) - (a->nano < b->nano);
 }
 
-/* printf() has no 128 bits: up to 2^63 with nine decimals is 28 digits. */
+/* printf() has no 128 bits: the greatest number has 34 digits. */
 static void print(char out[64], i128 value, const char *suffix)
 {
     const i128 half = 1000000000000000; /* 15 digits */
@@ -187,7 +206,7 @@ void quantity_canonical(const struct quantity *q, char out[64])
         print(out, units, exponent ? suffix_of('b', 1024, exponent) : "");
         return;
     }
-    for (; value && value % 1000 == 0; exponent += 3)
+    for (; value && value % 1000 == 0 && (exponent < 18 || q->format == 'e'); exponent += 3)
         value /= 1000;
     if (!value || exponent == 0)
         suffix[0] = '\0';
@@ -196,6 +215,58 @@ void quantity_canonical(const struct quantity *q, char out[64])
     else
         str_copy(suffix, sizeof(suffix), suffix_of('d', 10, exponent));
     print(out, value, suffix);
+}
+
+/* The last three of the digits are zero; a point may be among them. */
+static bool ends_in_thousands(const char *digits, const char *end)
+{
+    int zeros = 0;
+
+    for (; end > digits && (end[-1] == '0' || end[-1] == '.'); end--)
+        zeros += end[-1] == '0';
+    return zeros >= 3;
+}
+
+/* The digits before and behind the point, as many as Kubernetes' parser takes into 64 bits without
+ * scaling: then it keeps the text. */
+static bool is_kept(const char *text)
+{
+    size_t whole, fraction = 0;
+    const char *digits, *last;
+    struct suffix suffix;
+    int scale;
+
+    text += *text == '-' || *text == '+';
+    digits = text + strspn(text, "0");
+    whole = strspn(digits, "0123456789");
+    last = digits + whole;
+    if (*last == '.') {
+        fraction = strspn(last + 1, "0123456789");
+        last += 1 + fraction;
+    }
+    if (!whole || scan_suffix(last, &suffix))
+        return false;
+    if (suffix.format == 'b') /* 2^10 takes three digits */
+        return !fraction && whole + (size_t)suffix.exponent * 3 <= BINARY_DIGITS &&
+               strtoull(digits, NULL, 10) % 8 != 0;
+    scale = suffix.exponent - (int)fraction;
+    return whole + fraction <= DECIMAL_DIGITS && scale >= -9 && scale % 3 == 0 &&
+           !ends_in_thousands(digits, last);
+}
+
+int quantity_text(const cJSON *json, char out[64])
+{
+    _cleanup_(freep) char *text = text_of(json);
+    struct quantity q;
+    int r = text ? quantity_parse(text, &q) : -EINVAL;
+
+    if (r)
+        return r;
+    if (strlen(text) < 64 && is_kept(text))
+        str_copy(out, 64, text);
+    else
+        quantity_canonical(&q, out);
+    return 0;
 }
 
 bool quantity_json_equal(const cJSON *a, const cJSON *b)

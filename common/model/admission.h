@@ -60,5 +60,7 @@ bool flink_version_at_least(const struct flink_version *v, int major, int minor)
 
 /** HA as spec 02-admission 4.6, the newer key high-availability.type too. */
 bool cluster_ha_enabled(const cJSON *spec);
+/** As the reference sees it: high-availability.type is unknown. */
+bool cluster_ha_enabled_classic(const cJSON *spec);
 
 #endif

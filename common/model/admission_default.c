@@ -180,15 +180,26 @@ void cluster_redefault(cJSON *cluster, const cJSON *old)
     }
 }
 
-bool cluster_ha_enabled(const cJSON *spec)
+static bool ha_enabled_by(const cJSON *properties, const char *type_key)
 {
-    const cJSON *properties = json_member(spec, "flinkProperties");
-    const char *type = cJSON_GetStringValue(json_member(properties, "high-availability.type"));
+    const char *type = cJSON_GetStringValue(json_member(properties, type_key));
 
-    if (!type)
-        type = cJSON_GetStringValue(json_member(properties, "high-availability"));
     return type && !str_eq_nocase(type, "none") &&
            !str_blank(cJSON_GetStringValue(json_member(properties, "kubernetes.cluster-id"))) &&
            !str_blank(
                cJSON_GetStringValue(json_member(properties, "high-availability.storageDir")));
+}
+
+bool cluster_ha_enabled(const cJSON *spec)
+{
+    const cJSON *properties = json_member(spec, "flinkProperties");
+
+    if (cJSON_IsString(json_member(properties, "high-availability.type")))
+        return ha_enabled_by(properties, "high-availability.type");
+    return cluster_ha_enabled_classic(spec);
+}
+
+bool cluster_ha_enabled_classic(const cJSON *spec)
+{
+    return ha_enabled_by(json_member(spec, "flinkProperties"), "high-availability");
 }

@@ -16,7 +16,7 @@ enum type { STRING, INTEGER, BOOLEAN, OBJECT, OBJECTS, STRINGS, STRING_MAP };
 
 static const char *const type_names[] = {
     [STRING] = "a string",
-    [INTEGER] = "an integer",
+    [INTEGER] = "an integer of 32 bits",
     [BOOLEAN] = "a boolean",
     [OBJECT] = "an object",
     [OBJECTS] = "a list of objects",
@@ -258,7 +258,17 @@ static void check_quantity(cJSON *parent, cJSON *value, const char *path, struct
         text ? text : "");
 }
 
-static void canonical_quantity(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
+static void write_quantity(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
+{
+    char text[64];
+
+    (void)path;
+    (void)problems;
+    if (!quantity_text(value, text) && !str_eq(cJSON_GetStringValue(value), text))
+        json_set_member(parent, value->string, cJSON_CreateString(text));
+}
+
+static void write_canonical(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
 {
     struct quantity q;
     char text[64];
@@ -268,8 +278,7 @@ static void canonical_quantity(cJSON *parent, cJSON *value, const char *path, st
     if (quantity_from_json(value, &q))
         return;
     quantity_canonical(&q, text);
-    if (!str_eq(cJSON_GetStringValue(value), text))
-        json_set_member(parent, value->string, cJSON_CreateString(text));
+    json_set_member(parent, value->string, cJSON_CreateString(text));
 }
 
 /* @path holds @len bytes; as deep as JSON may be. */
@@ -325,6 +334,7 @@ static void add_empty(cJSON *object, const char *key)
 
 static void complete_claim(cJSON *claim)
 {
+    add_empty(claim, "metadata");
     add_empty(claim, "spec");
     add_empty(json_member(claim, "spec"), "resources");
 }
@@ -345,6 +355,18 @@ static void complete_pod(cJSON *part)
         complete_claim(json_get(volume, "ephemeral.volumeClaimTemplate"));
 }
 
+/* As deep as JSON may be. */
+static void complete_resource_refs(cJSON *node)
+{
+    if (!cJSON_IsObject(node) && !cJSON_IsArray(node))
+        return;
+    if (cJSON_IsObject(node) && str_eq(node->string, "resourceFieldRef") &&
+        !json_has(node, "divisor"))
+        json_set_member_str(node, "divisor", "0");
+    json_foreach (item, node)
+        complete_resource_refs(item);
+}
+
 void cluster_canonical(cJSON *spec)
 {
     char path[PATH_SIZE] = "spec";
@@ -352,5 +374,13 @@ void cluster_canonical(cJSON *spec)
     complete_pod(json_member(spec, "jobManager"));
     complete_pod(json_member(spec, "taskManager"));
     complete_pod(json_member(spec, "job"));
-    each_quantity(spec, path, strlen(path), canonical_quantity, NULL);
+    complete_resource_refs(spec);
+    each_quantity(spec, path, strlen(path), write_quantity, NULL);
+}
+
+void cluster_canonical_quantities(cJSON *spec)
+{
+    char path[PATH_SIZE] = "spec";
+
+    each_quantity(spec, path, strlen(path), write_canonical, NULL);
 }

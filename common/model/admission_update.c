@@ -239,6 +239,14 @@ static void validate_state_at_hand(const struct change *c, struct findings *f)
                 take ? "true" : "false", age, cut(status, 512), status ? status : "");
 }
 
+/* The reference doesn't know high-availability.type: what is switched by it alone stays accepted.
+ * Going over to it from the older key switches nothing. */
+static bool switches_ha(const struct change *c)
+{
+    return cluster_ha_enabled(c->old_spec) != cluster_ha_enabled(c->spec) &&
+           cluster_ha_enabled_classic(c->old_spec) != cluster_ha_enabled_classic(c->spec);
+}
+
 static void validate_job_update(const struct change *c, struct findings *f)
 {
     bool had_dir = !str_empty(json_str(c->old_job, "savepointsDir"));
@@ -265,7 +273,7 @@ static void validate_job_update(const struct change *c, struct findings *f)
     if (had_dir && str_empty(json_str(c->job, "savepointsDir")))
         finding_add(f, "J4", "spec.job.savepointsDir",
                     "removing savepointsDir is not allowed; leave it, or name another");
-    if (cluster_ha_enabled(c->old_spec) != cluster_ha_enabled(c->spec))
+    if (switches_ha(c))
         finding_add(f, "J5", "spec.flinkProperties",
                     "changing highAvailability settings of a job cluster is not allowed "
                     "(high-availability, kubernetes.cluster-id, high-availability.storageDir); "

@@ -45,8 +45,9 @@ void warn_cluster(const cJSON *cluster, const cJSON *old, struct findings *f);
 /* Every field that is read here has the type it should have. -EINVAL with the fields in the text.
  */
 int cluster_check_types(const cJSON *cluster, struct error *err);
-/* Quantities in Kubernetes' canonical form, and the empty objects that typed clients always write.
- */
+/* Quantities as Kubernetes' clients write them, and what they always write, set or not. */
 void cluster_canonical(cJSON *spec);
+/* One text for each value, for comparing. */
+void cluster_canonical_quantities(cJSON *spec);
 
 #endif

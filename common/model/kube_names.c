@@ -39,7 +39,7 @@ static bool is_label_text(const char *text, size_t len)
 const char *kube_dns1123_label_problem(const char *text)
 {
     if (strlen(text) > KUBE_LABEL_MAX)
-        return "must be no more than 63 characters";
+        return "must be no more than 63 bytes";
     if (!is_dns_label(text, strlen(text)))
         return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
                "'-', and must start and end with an alphanumeric character";
@@ -49,7 +49,7 @@ const char *kube_dns1123_label_problem(const char *text)
 const char *kube_dns1035_label_problem(const char *text)
 {
     if (strlen(text) > KUBE_LABEL_MAX)
-        return "must be no more than 63 characters";
+        return "must be no more than 63 bytes";
     if (text[0] < 'a' || text[0] > 'z' || !is_dns_label(text, strlen(text)))
         return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start "
                "with an alphabetic character, and end with an alphanumeric character";
@@ -73,7 +73,7 @@ static bool is_subdomain(const char *text, size_t len)
 static const char *subdomain_problem(const char *text, size_t len)
 {
     if (len > KUBE_SUBDOMAIN_MAX)
-        return "must be no more than 253 characters";
+        return "must be no more than 253 bytes";
     if (!is_subdomain(text, len))
         return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
                "'-' or '.', and must start and end with an alphanumeric character";
@@ -91,17 +91,20 @@ const char *kube_qualified_name_problem(const char *text)
     const char *name = slash ? slash + 1 : text;
 
     if (slash && strchr(name, '/'))
-        return "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and "
+        return "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and "
                "must start and end with an alphanumeric character, with an optional DNS subdomain "
                "prefix and '/'";
     if (slash == text)
         return "prefix part must be non-empty";
-    if (slash && subdomain_problem(text, (size_t)(slash - text)))
-        return "prefix part must be a lowercase RFC 1123 subdomain of no more than 253 characters";
+    if (slash && slash - text > KUBE_SUBDOMAIN_MAX)
+        return "prefix part must be no more than 253 bytes";
+    if (slash && !is_subdomain(text, (size_t)(slash - text)))
+        return "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+               "characters, '-' or '.', and must start and end with an alphanumeric character";
     if (!*name)
         return "name part must be non-empty";
     if (strlen(name) > KUBE_LABEL_MAX)
-        return "name part must be no more than 63 characters";
+        return "name part must be no more than 63 bytes";
     if (!is_label_text(name, strlen(name)))
         return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start "
                "and end with an alphanumeric character";
@@ -115,7 +118,8 @@ const char *kube_annotation_key_problem(const char *text)
     size_t len = strlen(text);
 
     if (len >= sizeof(lower))
-        return "prefix part must be no more than 253 characters, name part no more than 63";
+        return "prefix part must be no more than 253 bytes, name part must be no more than 63 "
+               "bytes";
     for (size_t i = 0; i <= len; i++)
         lower[i] = (char)tolower((unsigned char)text[i]);
     return kube_qualified_name_problem(lower);
@@ -124,7 +128,7 @@ const char *kube_annotation_key_problem(const char *text)
 const char *kube_label_value_problem(const char *text)
 {
     if (strlen(text) > KUBE_LABEL_MAX)
-        return "must be no more than 63 characters";
+        return "must be no more than 63 bytes";
     if (*text && !is_label_text(text, strlen(text)))
         return "a valid label must be an empty string or consist of alphanumeric characters, '-', "
                "'_' or '.', and must start and end with an alphanumeric character";

@@ -335,6 +335,7 @@ cJSON *spec_normal(const cJSON *spec)
     if (!normal)
         return NULL;
     spec_strip_job(normal);
+    cluster_canonical_quantities(normal);
     drop_defaults(normal);
     prune(normal, NULL, NORMAL);
     return normal;

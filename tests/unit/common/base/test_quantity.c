@@ -45,6 +45,10 @@ static const struct {
     {"203331000893.6793565", "203331000893679356500n", 203331000894},
     {"-9223372036854775806.000000001", "-9223372036854775806000000001n", -INT64_MAX},
     {"1.2345678912Gi", "1325607179348921549n", 1325607180},
+    {"9223372036854775808", "9223372036854775808", INT64_MAX},
+    {"100E", "100E", INT64_MAX},
+    {"1e24", "1e24", INT64_MAX},
+    {"100Ei", "9223372036854775807", INT64_MAX},
 };
 
 Test(quantity, has_the_canonical_form_of_kubernetes)
@@ -86,7 +90,7 @@ Test(quantity, refuses_what_is_none)
 
 Test(quantity, has_a_range)
 {
-    static const char *const bad[] = {"9223372036854775808", "100Ei", "1e19", "1e999999999999",
+    static const char *const bad[] = {"1000001E", "1e25", "1e999999999999",
                                       "99999999999999999999999999999999999999999999999999"};
     struct quantity q;
 
@@ -95,6 +99,51 @@ Test(quantity, has_a_range)
     cr_expect_eq(quantity_parse("1e-400", &q), 0);
     cr_expect_eq(quantity_ceil(&q), 1, "rounded up to what there is");
     cr_expect_eq(quantity_parse("0e400", &q), 0);
+}
+
+/* As Kubernetes 1.36's client library writes what it has read. */
+Test(quantity, short_numbers_stay_as_they_were_written)
+{
+    static const char *const texts[][2] = {
+        {"\"1.125\"", "1.125"},
+        {"1.125", "1.125"},
+        {"\"+5\"", "+5"},
+        {"\"007m\"", "007m"},
+        {"\"5.\"", "5."},
+        {"\"1E3\"", "1E3"},
+        {"\"1.234M\"", "1.234M"},
+        {"\"+9Gi\"", "+9Gi"},
+        {"\" 1Gi \"", "1Gi"},
+        {"\"-10.801k\"", "-10.801k"},
+        /* but these don't */
+        {"1.5", "1500m"},
+        {"\"1.000\"", "1"},
+        {"\"0.125\"", "125m"},
+        {"\"2048Mi\"", "2Gi"},
+        {"\"+8Gi\"", "8Gi"},
+        {"\"1e1\"", "10"},
+        {"\"1000m\"", "1"},
+        {"\"1234567890123456789.\"", "1234567890123456789"},
+        {"\"+123456Gi\"", "123456Gi"},
+    };
+    char text[64];
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_(json_freep) cJSON *json = cJSON_Parse(texts[i][0]);
+
+        cr_assert_eq(quantity_text(json, text), 0, "%s", texts[i][0]);
+        cr_expect_str_eq(text, texts[i][1], "%s: %s", texts[i][0], text);
+    }
+}
+
+Test(quantity, what_is_none_has_no_text)
+{
+    _cleanup_(json_freep) cJSON *word = cJSON_CreateString("lots"), *flag = cJSON_CreateTrue();
+    char text[64] = "untouched";
+
+    cr_expect_eq(quantity_text(word, text), -EINVAL);
+    cr_expect_eq(quantity_text(flag, text), -EINVAL);
+    cr_expect_str_eq(text, "untouched");
 }
 
 static bool equal(const char *a, const char *b)

@@ -175,6 +175,7 @@ Test(admission_default, quantities_are_canonical)
         {"spec.jobManager.resources.limits.cpu", "2", "\"2\""},
         {"spec.taskManager.resources.requests.cpu", "0.5", "\"500m\""},
         {"spec.job.resources.limits.memory", "\"1.5Gi\"", "\"1536Mi\""},
+        {"spec.job.resources.limits.cpu", "1.125", "\"1.125\""},
         {"spec.jobManager.volumes", "[{\"name\":\"v\",\"emptyDir\":{\"sizeLimit\":\"1024Mi\"}}]",
          "[{\"name\":\"v\",\"emptyDir\":{\"sizeLimit\":\"1Gi\"}}]"},
         {"spec.envVars",
@@ -213,6 +214,25 @@ Test(admission_default, empty_objects_that_typed_clients_write_are_there)
                           "[{\"metadata\":{\"name\":\"p\"},\"spec\":{}}]"}),
                    "spec.taskManager.volumeClaimTemplates",
                    "[{\"metadata\":{\"name\":\"p\"},\"spec\":{\"resources\":{}},\"status\":{}}]");
+}
+
+Test(admission_default, fields_that_typed_clients_always_write_are_there)
+{
+    expect_default(EDITS({"spec.taskManager.volumeClaimTemplates", "[{}]"}),
+                   "spec.taskManager.volumeClaimTemplates",
+                   "[{\"metadata\":{},\"spec\":{\"resources\":{}},\"status\":{}}]");
+    expect_default(
+        EDITS({"spec.job.volumes",
+               "[{\"name\":\"v\",\"ephemeral\":{\"volumeClaimTemplate\":{\"spec\":{}}}}]"}),
+        "spec.job.volumes",
+        "[{\"name\":\"v\",\"ephemeral\":{\"volumeClaimTemplate\":{\"metadata\":{},\"spec\":{"
+        "\"resources\":{}}}}}]");
+    expect_default(
+        EDITS({"spec.envVars",
+               "[{\"name\":\"E\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"x\"}}}]"}),
+        "spec.envVars",
+        "[{\"name\":\"E\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"x\",\"divisor\":"
+        "\"0\"}}}]");
 }
 
 /* ---- types ---- */

@@ -325,19 +325,31 @@ Test(admission_update, J5_high_availability_is_not_switched)
 {
     const struct edit *on =
         EDITS({"spec.flinkProperties", "{\"high-availability\":\"kubernetes\"," HA "}"});
-    const struct edit *new_key =
-        EDITS({"spec.flinkProperties", "{\"high-availability.type\":\"kubernetes\"," HA "}"});
     const struct edit *none =
         EDITS({"spec.flinkProperties", "{\"high-availability\":\"NONE\"," HA "}"});
 
     expect_error(change_job(NULL, on), "J5", "spec.flinkProperties", "highAvailability");
     expect_error(change_job(on, none), "J5", NULL, NULL);
-    expect_error(change_job(NULL, new_key), "J5", NULL, NULL);
-    expect_no_error(change_job(on, new_key));
     expect_no_error(change_job(NULL, none));
     expect_no_error(change_job(
         NULL, EDITS({"spec.flinkProperties", "{\"high-availability\":\"kubernetes\"}"})));
     expect_no_error(change_session(NULL, on));
+}
+
+Test(admission_update, J5_the_key_that_the_reference_does_not_know_switches_freely)
+{
+    const struct edit *on =
+        EDITS({"spec.flinkProperties", "{\"high-availability\":\"kubernetes\"," HA "}"});
+    const struct edit *new_key =
+        EDITS({"spec.flinkProperties", "{\"high-availability.type\":\"kubernetes\"," HA "}"});
+    const struct edit *off =
+        EDITS({"spec.flinkProperties", "{\"high-availability.type\":\"NONE\"," HA "}"});
+
+    expect_no_error(change_job(NULL, new_key));
+    expect_no_error(change_job(new_key, NULL));
+    expect_no_error(change_job(on, new_key));
+    expect_no_error(change_job(new_key, on));
+    expect_error(change_job(on, off), "J5", NULL, NULL);
 }
 
 #define NO_SAVEPOINT                                                                               \

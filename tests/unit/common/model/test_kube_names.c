@@ -80,3 +80,15 @@ Test(kube_names, label_values)
     cr_expect_null(kube_label_value_problem(a_times(63)));
     cr_expect_not_null(kube_label_value_problem(a_times(64)));
 }
+
+Test(kube_names, problems_read_as_in_kubernetes)
+{
+    const char *prefix =
+        strstr(kube_qualified_name_problem("A_b/x"), "prefix part a lowercase RFC 1123 subdomain");
+
+    cr_expect_not_null(prefix);
+    cr_expect_str_eq(kube_qualified_name_problem(a_times(64)),
+                     "name part must be no more than 63 bytes");
+    cr_expect_str_eq(kube_label_value_problem(a_times(64)), "must be no more than 63 bytes");
+    cr_expect_str_eq(kube_qualified_name_problem("/x"), "prefix part must be non-empty");
+}

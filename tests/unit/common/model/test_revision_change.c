@@ -36,6 +36,9 @@ Test(revision_change, nothing_is_no_change)
 {
     cr_expect_eq(change_of("{}", "{}"), CHANGE_NONE);
     cr_expect_eq(change_of("{'taskManager':{'replicas':3}}", "{}"), CHANGE_NONE, "a default");
+    cr_expect_eq(change_of("{'taskManager':{'resources':{'limits':{'cpu':'1.125'}}}}",
+                           "{'taskManager':{'resources':{'limits':{'cpu':'1125m'}}}}"),
+                 CHANGE_NONE, "another way to write a quantity");
 }
 
 Test(revision_change, what_neither_job_nor_pods_see_is_changed_in_place)
