@@ -1,6 +1,28 @@
 /* PodDisruptionBudget and HorizontalPodAutoscaler (spec 03-children 9). */
 #include "reconciler/desired_internal.h"
 
+/* Kubernetes counts a share of the pods (or all but a number) by their controllers' replicas. A Job
+ * has none: one pod of a Job among them, finished or not, and no eviction is allowed any more. So
+ * the submitter's pod, which has no component, isn't covered; nor is a JobManager that is a Job's
+ * where it is counted like that. */
+static void leave_out_jobs(const struct desired *d, cJSON *pdb)
+{
+    static const char *const taskmanager[] = {"taskmanager"};
+    bool counts_replicas =
+        json_has(pdb, "spec.maxUnavailable") || json_str(pdb, "spec.minAvailable");
+    bool is_jobmanager_left_out = d->mode == MODE_APPLICATION && counts_replicas;
+    cJSON *expression;
+
+    if (d->mode == MODE_SESSION)
+        return;
+    expression = cJSON_CreateObject();
+    (void)json_set_str(expression, "key", LABEL_COMPONENT);
+    (void)json_set_str(expression, "operator", is_jobmanager_left_out ? "In" : "Exists");
+    if (is_jobmanager_left_out)
+        (void)json_set(expression, "values", string_array(taskmanager, 1));
+    json_add_item(array_of(json_get(pdb, "spec.selector"), "matchExpressions"), expression);
+}
+
 cJSON *desired_pdb(const struct desired *d)
 {
     const cJSON *spec = json_member(d->spec, "podDisruptionBudget");
@@ -15,6 +37,7 @@ cJSON *desired_pdb(const struct desired *d)
     if (!json_has(pdb, "spec.selector.matchLabels"))
         (void)json_set(pdb, "spec.selector.matchLabels", cJSON_CreateObject());
     merge_map(json_get(pdb, "spec.selector.matchLabels"), labels);
+    leave_out_jobs(d, pdb);
     cJSON_Delete(labels);
     return pdb;
 }

@@ -171,6 +171,33 @@ static bool is_rolling(const struct planner *p, const cJSON *live)
     return false;
 }
 
+static bool is_ready(const cJSON *pod)
+{
+    json_foreach (condition, json_get(pod, "status.conditions")) {
+        if (str_eq(json_str(condition, "type"), "Ready"))
+            return str_eq(json_str(condition, "status"), "True");
+    }
+    return str_eq(json_str(pod, "status.phase"), "Running");
+}
+
+/* Kubernetes replaces a pod of an ordered StatefulSet only once it is ready. One that can't get
+ * ready stays, whatever its template says by now, unless the StatefulSet goes. */
+static bool is_stuck(const struct planner *p, const cJSON *live)
+{
+    if (!str_eq(json_str(live, "kind"), "StatefulSet") ||
+        str_eq(json_str(live, "spec.podManagementPolicy"), "Parallel"))
+        return false;
+    json_foreach (object, p->v->snapshot->objects) {
+        const cJSON *owner = cJSON_GetArrayItem(json_get(object, "metadata.ownerReferences"), 0);
+
+        if (str_eq(json_str(object, "kind"), "Pod") &&
+            str_eq(json_str(owner, "uid"), json_str(live, "metadata.uid")) &&
+            !json_has(object, "metadata.deletionTimestamp") && !is_ready(object))
+            return true;
+    }
+    return false;
+}
+
 static bool is_held(const struct planner *p, const cJSON *live)
 {
     return p->only[0] && !str_eq(p->only, map_value(live, "metadata.labels", LABEL_REVISION));
@@ -181,6 +208,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     const char *wanted = map_value(manifest, "metadata.labels", LABEL_REVISION);
     bool other_revision =
         wanted && !str_eq(wanted, map_value(live, "metadata.labels", LABEL_REVISION));
+    bool template_changes;
 
     if (json_has(live, "metadata.deletionTimestamp")) {
         p->children_settling = true;
@@ -196,10 +224,14 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     /* What somebody else wrote for this revision (the reference operator) stays as it is. */
     if (!other_revision && !is_by_flinkd(live))
         return;
+    template_changes =
+        !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
+    if ((template_changes || is_rolling(p, live)) && is_stuck(p, live)) {
+        p->children_settling = true;
+        plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
+        return;
+    }
     if (other_revision || !desired_matches(manifest, live)) {
-        bool template_changes =
-            !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
-
         apply(p, manifest,
               other_revision ? "an update changes it" : "it differs from what is specified");
         if (is_workload(json_str(manifest, "kind")) && template_changes && p->v->jobmanager_pod)

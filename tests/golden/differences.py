@@ -142,6 +142,14 @@ def _(expected: Recorded, actual: Recorded) -> bool:
                    if at(a, "metadata").get("name", "").endswith("-jobmanager")])
 
 
+@difference("budget-without-jobs-pods", "Kubernetes allows no eviction at all where a budget covers a pod of a Job, such as "
+            "the submitter's")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    return any_of([drop(at(a, "spec", "selector"), "matchExpressions", lambda v: len(v) == 1 and v[0]["key"] == "component",
+                        at(e, "spec", "selector"))
+                   for e, a in each_child(expected, actual, "PodDisruptionBudget")])
+
+
 @difference("flink-config-data-port", "the TaskManager's data port is where its Service says it is")
 def _(expected: Recorded, actual: Recorded) -> bool:
     return any_of([drop_line(e, a, name, re.compile(r"taskmanager\.data\.port: \d+"))

@@ -327,7 +327,9 @@ static void statefulset(struct world *w, cJSON *set)
     pod = kube_find(w, "Pod", name);
     if (!pod)
         pod_create(w, set, name);
-    else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash))
+    else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash) &&
+             (str_eq(json_str(set, "spec.podManagementPolicy"), "Parallel") ||
+              str_eq(json_str(pod, "status.phase"), "Running"))) /* an ordered one waits for it */
         pod_delete(w, pod);
 }
 

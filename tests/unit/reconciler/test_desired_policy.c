@@ -29,6 +29,31 @@ Test(desired_pdb, the_users_selector_is_narrowed_to_the_cluster)
                 "spec.selector.matchLabels", "{'app':'flink','tier':'y','cluster':'mine'}");
 }
 
+static const cJSON *job_pdb(const char *mode, const char *spec)
+{
+    render(fixture_job(EDITS({"spec.job.mode", q(mode)}, {"spec.job.className", q("'a.B'")},
+                             {"spec.podDisruptionBudget", q(spec)})));
+    return child("PodDisruptionBudget", "flink-mine");
+}
+
+/* Kubernetes allows no eviction at all where it can't count: found on a real node. */
+Test(desired_pdb, pods_that_a_job_owns_are_left_out)
+{
+    const char *expressions = "spec.selector.matchExpressions";
+
+    expect_json(job_pdb("'Detached'", "{'maxUnavailable':1}"), expressions,
+                "[{'key':'component','operator':'Exists'}]");
+    expect_json(
+        job_pdb(
+            "'Detached'",
+            "{'minAvailable':1,'selector':{'matchExpressions':[{'key':'a','operator':'Exists'}]}}"),
+        expressions, "[{'key':'a','operator':'Exists'},{'key':'component','operator':'Exists'}]");
+    expect_json(job_pdb("'Application'", "{'minAvailable':2}"), expressions,
+                "[{'key':'component','operator':'Exists'}]");
+    expect_json(job_pdb("'Application'", "{'minAvailable':'50%'}"), expressions,
+                "[{'key':'component','operator':'In','values':['taskmanager']}]");
+}
+
 Test(desired_pdb, is_there_even_if_empty)
 {
     cr_expect_not_null(pdb("{}"));

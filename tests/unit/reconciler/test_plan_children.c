@@ -1,0 +1,75 @@
+/* Children that an update finds in a bad way. */
+#include "tests/unit/reconciler/scenario.h"
+
+static struct scenario s;
+
+static void done(void)
+{
+    scenario_done(&s);
+}
+
+TestSuite(plan_children, .fini = done, .timeout = 20);
+
+static void set_image(const char *name)
+{
+    json_set_str(s.snapshot.cluster, "spec.image.name", name);
+}
+
+/* A pod of the JobManager's StatefulSet with that Ready condition, made of template @hash. */
+static void jobmanager_pod(const char *ready, const char *hash)
+{
+    const cJSON *owner = object_of(&s, "StatefulSet", "c-jobmanager");
+    char text[512];
+
+    (void)snprintf(
+        text, sizeof text,
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-jobmanager-0\",\"labels\":{\"component\":"
+        "\"jobmanager\",\"controller-revision-hash\":\"%s\"},\"ownerReferences\":[{\"kind\":"
+        "\"StatefulSet\",\"uid\":\"%s\"}]},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+        "\"status\":\"%s\"}]}}",
+        hash, json_str(owner, "metadata.uid"), ready);
+    add_object(&s, parse(text));
+}
+
+static void session_with_jobmanager(const char *ready)
+{
+    scenario_init(&s, NULL);
+    set_image("flink:old");
+    settle(&s);
+    jobmanager_pod(ready, "old");
+    set_image("flink:new");
+}
+
+/* Kubernetes would never replace it: found on a real node. */
+Test(plan_children, a_jobmanager_that_cannot_get_ready_is_made_anew_by_an_update)
+{
+    session_with_jobmanager("False");
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DELETE, "StatefulSet", "c-jobmanager"));
+    cr_expect_null(find_action(&s, ACTION_APPLY, "StatefulSet", "c-jobmanager"));
+    cr_expect(find_action(&s, ACTION_APPLY, "StatefulSet", "c-taskmanager"),
+              "its pods are replaced one by one, ready or not");
+}
+
+Test(plan_children, one_that_is_ready_is_updated_in_place)
+{
+    session_with_jobmanager("True");
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_APPLY, "StatefulSet", "c-jobmanager"));
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+}
+
+Test(plan_children, one_that_was_not_replaced_is_made_anew)
+{
+    session_with_jobmanager("True");
+    settle(&s);
+    json_foreach (object, s.snapshot.objects)
+        if (str_eq(json_str(object, "kind"), "StatefulSet"))
+            json_set_str(object, "status.updateRevision", "new");
+    jobmanager_pod("True", "old");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+    jobmanager_pod("False", "old");
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DELETE, "StatefulSet", "c-jobmanager"));
+}
