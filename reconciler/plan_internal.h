@@ -38,7 +38,7 @@ void plan_deletion(struct planner *p);
 /* Stop the run for @reason: with a savepoint where that is wanted and possible. */
 void plan_stop(struct planner *p, const char *reason);
 void plan_savepoints(struct planner *p);
-/* The id that the next savepoint or stop has: the same again after any crash, until its outcome is
+/* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until its outcome is
  * recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);
 /* Arguments of a savepoint or stop command; the caller's. */

@@ -195,20 +195,28 @@ static bool is_stopped(const struct planner *p)
            str_eq(json_str(savepoint, "jobID"), p->v->job_id);
 }
 
-static void stop_with_savepoint(struct planner *p, const char *reason)
+/* Whatever it is for, the stop that comes after a savepoint has one id: also when what was wanted
+ * has changed since the journal was lost, it is the same stop. */
+static void tell_to_stop(struct planner *p, const char *reason, bool again)
 {
     char id[33], key[64];
     cJSON *args;
 
-    /* A job that restarts can't take a savepoint; one that was stopped needn't. */
-    if (!plan_may_trigger(p) || is_too_soon(p, reason) || !is_flink_running(p) || is_stopped(p))
-        return;
-    plan_trigger_id(p, reason, id);
+    plan_trigger_id(p, "stop", id);
     (void)snprintf(key, sizeof key, "stop/%s", id);
     args = plan_savepoint_args(p, reason, id);
     if (str_eq(reason, REASON_CANCEL) && json_bool(p->v->job, "drainOnCancel", false))
         json_set_bool(args, "drain", true);
-    plan_command(p, "stop", key, args, reason);
+    if (again)
+        json_set_bool(args, "again", true);
+    plan_command(p, "stop", key, args, again ? "was the job stopped with a savepoint?" : reason);
+}
+
+static void stop_with_savepoint(struct planner *p, const char *reason)
+{
+    /* A job that restarts can't take a savepoint; one that was stopped needn't. */
+    if (plan_may_trigger(p) && !is_too_soon(p, reason) && is_flink_running(p) && !is_stopped(p))
+        tell_to_stop(p, reason, false);
 }
 
 static void cancel(struct planner *p, const char *reason)
@@ -303,7 +311,9 @@ void plan_stop(struct planner *p, const char *reason)
     }
     if (!p->v->job_id)
         return;
-    if (str_eq(reason, REASON_UPDATE))
+    if (p->l->stop_forgotten)
+        tell_to_stop(p, reason, true);
+    else if (str_eq(reason, REASON_UPDATE))
         stop_for_update(p);
     else if (p->v->savepoints_dir)
         stop_with_savepoint(p, reason);
@@ -366,6 +376,8 @@ void plan_job(struct planner *p)
     const char *reason = stop_reason(p);
 
     remove_other_mode(p);
+    if (!reason && p->l->stop_forgotten)
+        reason = REASON_SUSPEND; /* for what isn't wanted any more: the job goes on */
     if (reason)
         plan_stop(p, reason);
     else if (job_state_is_pending(p->l->state) && !p->l->suspended)

@@ -28,6 +28,8 @@ struct life {
                           the savepoint it is known from */
     bool cancel_wanted; /* job-cancel asked for (or cancelRequested) and not served */
     bool savepoint_wanted; /* savepoint asked for by annotation and not triggered yet */
+    bool stop_forgotten; /* the run has FINISHED, and whether we stopped it has to be asked of Flink
+                            again */
     bool will_restart; /* failed, and the policy and the state at hand allow another run */
     int64_t restart_at_ms; /* earliest time of that run */
     bool cleanup; /* the job ended for good: cleanupPolicy applies */

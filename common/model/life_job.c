@@ -79,28 +79,8 @@ static void submitter_fields(const struct view *v, struct life *l)
         json_set_int(l->job, "submitterExitCode", code);
 }
 
-/* Our own stop of this very run is under way or done: what Flink calls FINISHED is a stop then. */
-static const char *stop_state(const struct view *v, const struct life *l)
-{
-    if (!savepoint_is_stop(json_str(l->savepoint, "triggerReason")) ||
-        !str_eq(json_str(l->savepoint, "jobID"), v->job_id))
-        return NULL;
-    return json_str(l->savepoint, "state");
-}
-
-/* FINISHED -> Succeeded, unless it was a stop with savepoint; while that isn't clear the job counts
- * as running. */
-static enum job_state finished_state(const struct view *v, const struct life *l)
-{
-    const char *stop = stop_state(v, l);
-
-    if (str_eq(stop, "InProgress"))
-        return JOB_RUNNING;
-    return str_eq(stop, "Succeeded") ? JOB_CANCELLED : JOB_SUCCEEDED;
-}
-
 /* What Flink says of the run, seen in its list. */
-static enum job_state seen_state(const struct view *v, const struct life *l, const cJSON *job)
+static enum job_state seen_state(const struct view *v, struct life *l, const cJSON *job)
 {
     const struct submitter *s = &v->submitter;
     enum job_state flink = job_state_of_flink(json_str(job, "state"));
@@ -109,8 +89,11 @@ static enum job_state seen_state(const struct view *v, const struct life *l, con
         return l->state; /* a state of a newer Flink: nothing to conclude */
     if (flink != JOB_SUCCEEDED)
         return flink;
-    if (v->mode == MODE_DETACHED || !s->json || s->deleting || stop_state(v, l))
-        return finished_state(v, l);
+    l->stop_forgotten = life_stop_is_forgotten(v, l);
+    if (l->stop_forgotten)
+        return JOB_RUNNING;
+    if (v->mode == MODE_DETACHED || !s->json || s->deleting || life_stop_state(v, l))
+        return life_finished_state(v, l);
     /* Blocking and Application: the program may still have something to do (spec 04-status 3.2,
      * rule 5b). */
     if (s->active)
@@ -165,25 +148,17 @@ static void say_unreachable(const struct view *v, struct life *l)
                  "the JobManager doesn't answer; the job is taken to be running until it does");
 }
 
-static bool is_cancelled_by_us(const struct view *v, const struct life *l)
-{
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-    return l->cancel_wanted || v->suspend || view_command(v, key);
-}
-
 /* An Application Job is the JobManager: its end is the job's. So is that of an attached client,
  * when it ended well. */
 static enum job_state program_ended(const struct view *v, const struct life *l)
 {
     const struct submitter *s = &v->submitter;
-    enum job_state state = finished_state(v, l);
+    enum job_state state = life_finished_state(v, l);
 
     if (s->failed)
         return l->cancel_wanted ? JOB_CANCELLED : JOB_FAILED;
     /* Flink's exit status of a cancelled application is 0, too. */
-    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && is_cancelled_by_us(v, l))
+    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && life_is_cancelled_by_us(v, l))
         return JOB_CANCELLED;
     return state;
 }
@@ -212,7 +187,7 @@ static enum job_state submitter_vanished(const struct view *v, struct life *l)
 {
     int64_t since;
 
-    if (str_eq(stop_state(v, l), "Succeeded"))
+    if (str_eq(life_stop_state(v, l), "Succeeded"))
         return JOB_CANCELLED; /* it came up, and down again, unseen */
     if (v->submitter.json || v->submitter.pods_left)
         return l->state; /* it may submit yet */
@@ -232,7 +207,7 @@ static enum job_state submitter_vanished(const struct view *v, struct life *l)
 
 static enum job_state running_unseen(const struct view *v, struct life *l)
 {
-    if (str_eq(stop_state(v, l), "Succeeded"))
+    if (str_eq(life_stop_state(v, l), "Succeeded"))
         return JOB_CANCELLED; /* stopped, and forgotten since */
     if (v->mode == MODE_APPLICATION && !v->jobs_known && !v->submitter.json &&
         !v->submitter.pods_left)
@@ -376,21 +351,6 @@ static void schedule_restart(const struct view *v, struct life *l)
         life_wake(l, l->restart_at_ms);
 }
 
-/* We stopped it now, for something that it is to go on after. */
-static bool is_pause(const struct view *v, const struct life *l)
-{
-    char key[64];
-    const char *reason = json_str(l->savepoint, "triggerReason");
-
-    if (l->state != JOB_CANCELLED || v->rec_state == JOB_CANCELLED || l->cancel_wanted)
-        return false;
-    if (!str_eq(stop_state(v, l), "Succeeded")) {
-        (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-        reason = json_str(view_command(v, key), "args.reason");
-    }
-    return v->suspend || str_eq(reason, REASON_SUSPEND) || str_eq(reason, REASON_UPDATE);
-}
-
 /* Does a job that ended while it was to be suspended go on when it isn't any more? */
 static bool is_suspension(const struct view *v, struct life *l)
 {
@@ -411,7 +371,7 @@ static void after_end(const struct view *v, struct life *l)
     bool stopped = job_state_is_stopped(l->state);
 
     if (is_suspension(v, l) ||
-        (is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
+        (life_is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
         l->state = JOB_PENDING;
         l->suspended = v->suspend;
         return;

@@ -327,6 +327,116 @@ Test(plan_state, a_slow_stop_is_waited_for_while_flink_is_at_it)
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
 }
 
+/* Another journal, in which nothing is but what a list of everything tells. */
+static void lose_journal(void)
+{
+    cJSON_Delete(s.snapshot.commands);
+    cJSON_Delete(s.snapshot.observations);
+    s.snapshot.commands = cJSON_CreateArray();
+    s.snapshot.observations = cJSON_CreateObject();
+}
+
+static const char *stop_trigger(void)
+{
+    json_foreach (command, s.snapshot.commands)
+        if (str_eq(json_str(command, "kind"), "stop"))
+            return json_str(command, "args.triggerId");
+    return "";
+}
+
+static void trigger_ends(const char *id, const char *json)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "trigger/%s", id);
+    observe(&s, key, json);
+}
+
+/* An update's stop was told to Flink; before the status says so, the journal is lost and the job
+ * has ended. */
+static void forget_stop(char trigger[33])
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    record_status(&s);
+    make_plan(&s);
+    carry_out(&s);
+    str_copy(trigger, 33, stop_trigger());
+    cr_assert(is_hex32(trigger));
+    lose_journal();
+    flink_lists(&s, job_id(&s), "FINISHED");
+}
+
+Test(plan_state, a_stop_that_was_forgotten_with_the_journal_is_asked_for_again_by_its_trigger_id)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running", "nobody knows yet whether it was stopped");
+    cr_expect_str_eq(stop_trigger(), trigger);
+    cr_expect_eq(commands("submit"), 0);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_stop_that_was_forgotten_is_found_whatever_is_wanted_by_now)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    cr_expect_str_eq(stop_trigger(), trigger);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+}
+
+Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    settle(&s);
+    cr_expect_str_eq(stop_trigger(), trigger);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was_lost)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    lose_journal();
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    trigger_ends(stop_trigger(), "{\"completed\":true,\"failure\":\"not running\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+    cr_expect_null(json_get(s.snapshot.cluster, "status.savepoint"), "nobody asked for one");
+    cr_expect_eq(commands("stop"), 1);
+}
+
+Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+    cr_expect_eq(commands("stop"), 0);
+}
+
 Test(plan_state, an_application_that_was_cancelled_has_not_succeeded)
 {
     scenario_init(&s, ",\"mode\":\"Application\",\"className\":\"C\"");
