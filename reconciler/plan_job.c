@@ -68,7 +68,7 @@ static void next_job_id(const struct planner *p, char out[33])
     if (was_never_seen(p))
         str_copy(out, 33, previous);
     else
-        md5_hex(out, p->v->uid, previous, p->v->revision.next_name, NULL);
+        run_id(out, p->v->uid, previous, p->v->revision.next_name);
 }
 
 /* Is it time for try @n under @prefix? Fills @key. Earlier tries that are open or young hold it up.

@@ -22,7 +22,6 @@ enum {
        may take */
     SUBMIT_SETTLE_MS = 12 * 1000,
     SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
-    SUBMIT_UNREACHABLE_MS = 60 * 1000, /* … or to giving up on a JobManager that doesn't answer */
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
     SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */

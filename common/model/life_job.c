@@ -2,6 +2,8 @@
  * Flink's list says of that id is the truth; what the submitter says counts only where Flink can't
  * know it. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/json.h"
 #include "common/base/str.h"
@@ -42,9 +44,21 @@ static bool is_new_run(const struct view *v)
            s->created_ms > time_parse_rfc3339(json_str(v->rec_job, "completionTime"));
 }
 
-static void begin_run(const struct view *v, struct life *l)
+/* What its submitter would tell. */
+static struct submitter unseen_submitter(const struct view *v, const struct life *l)
 {
-    const struct submitter *s = &v->submitter;
+    int64_t count = json_int(l->job, "restartCount", 0);
+
+    return (struct submitter){
+        .job_id = v->job_id,
+        .from_savepoint = life_restore_point(v, l),
+        .restart_count = l->state == JOB_UPDATING ? 0 : count + (l->state == JOB_RESTARTING),
+    };
+}
+
+static void begin_run(const struct view *v, struct life *l, const struct submitter *s)
+{
+    _cleanup_(freep) char *from = s->from_savepoint ? strdup(s->from_savepoint) : NULL;
     bool had_savepoint = !str_empty(json_str(l->job, "savepointLocation"));
 
     json_remove(l->job, "startTime");
@@ -54,9 +68,9 @@ static void begin_run(const struct view *v, struct life *l)
     json_remove(l->job, "fromSavepoint");
     set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
     json_set_str(l->job, "id", s->job_id);
-    json_set_str(l->job, "fromSavepoint", s->from_savepoint);
-    if (had_savepoint && s->from_savepoint)
-        json_set_str(l->job, "savepointLocation", s->from_savepoint);
+    json_set_str(l->job, "fromSavepoint", from);
+    if (had_savepoint && from)
+        json_set_str(l->job, "savepointLocation", from);
     json_remove(l->job, "restartCount");
     if (s->restart_count > 0)
         json_set_int(l->job, "restartCount", s->restart_count);
@@ -163,6 +177,18 @@ static enum job_state program_ended(const struct view *v, const struct life *l)
     return state;
 }
 
+/* It gave up waiting for the JobManager (see submit-job.sh). */
+static bool has_never_submitted(const struct view *v)
+{
+    return str_starts(v->submitter.message, "Aborted: no answer of the JobManager");
+}
+
+/* Nobody could have the job, though nobody can be asked. */
+static bool is_nobody_left(const struct view *v, struct life *l)
+{
+    return !v->ha && (!v->jobmanager_pod || life_no_jobmanager(v, l));
+}
+
 /* Not in Flink's list (or no list): the submitter finished. */
 static enum job_state submitter_ended(const struct view *v, struct life *l)
 {
@@ -174,10 +200,16 @@ static enum job_state submitter_ended(const struct view *v, struct life *l)
         return JOB_RUNNING; /* the job outlives its submitter */
     if (!s->failed)
         return is_lost(v, l, s->finished_ms) ? JOB_LOST : l->state;
-    if (v->jobs_known
-            ? is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
-            : !v->jobmanager_pod || is_missing(v, l, s->finished_ms, SUBMIT_UNREACHABLE_MS))
+    if (v->jobs_known)
+        return is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
+                   ? JOB_FAILED
+                   : l->state;
+    if (has_never_submitted(v) || is_nobody_left(v, l))
         return JOB_FAILED;
+    life_say(l, "SubmissionUnknown",
+             "the submitter failed (%.300s), and the JobManager doesn't answer whether it has the "
+             "job: nothing is submitted again until it does",
+             s->message[0] ? s->message : "its pod says no more");
     return l->state;
 }
 
@@ -436,8 +468,13 @@ void life_job(const struct view *v, struct life *l)
     enum job_state before;
 
     l->state = v->rec_job ? v->rec_state : JOB_PENDING;
-    if (is_new_run(v))
-        begin_run(v, l);
+    if (is_new_run(v)) {
+        begin_run(v, l, &v->submitter);
+    } else if (v->unseen_run) {
+        const struct submitter unseen = unseen_submitter(v, l);
+
+        begin_run(v, l, &unseen);
+    }
     before = l->state;
     submitter_fields(v, l);
     if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)

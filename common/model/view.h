@@ -69,10 +69,12 @@ struct view {
 
     struct submitter submitter;
     char submitter_name[CHILD_NAME_MAX], submitter_job_id[33]; /* what submitter points into */
+    char unseen_job_id[33];
     /* Flink */
     bool jobs_known; /* a list was obtained from the present JobManager and is reachable now */
     int64_t jobs_since_ms; /* since when the list reads as it does */
     int64_t unreachable_since_ms; /* 0: reachable or never asked */
+    bool unseen_run; /* job_id is of a run whose submitter was gone before the status knew of it */
     const cJSON *jobs; /* array of {"jid","state","name","start-time"}; NULL */
     bool jobmanager_pod; /* a JobManager pod exists, whatever its state: Flink may be running */
     bool jobmanager_running; /* … and its container runs, as far as is known */

@@ -534,6 +534,92 @@ Test(plan_state, nothing_is_touched_while_an_update_waits_whose_current_revision
     cr_expect(find_command(&s, "stop"));
 }
 
+/* While the JobManager, whose container is in @state, doesn't answer. */
+static void submitter_fails(const char *job, const char *state, const char *message)
+{
+    char text[1024];
+
+    scenario_init(&s, job);
+    settle(&s);
+    add_jobmanager_pod(&s, state);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    (void)snprintf(
+        text, sizeof text,
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-job-submitter-x\",\"labels\":{\"job-name\":"
+        "\"c-job-submitter\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]},"
+        "\"status\":{\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"terminated\":{"
+        "\"exitCode\":1,\"message\":\"message: |\\n  %s\"}}}]}}",
+        json_str_or(submitter(), "metadata.uid", ""), message);
+    add_object(&s, parse(text));
+    settle(&s);
+    after(&s, 59);
+    settle(&s);
+}
+
+Test(plan_state, a_submitter_that_failed_is_not_the_end_until_flink_says_whether_it_has_the_job)
+{
+    submitter_fails(RESTARTS, "{\"running\":{}}", "Failed to submit the job (exit status 1).");
+    after(&s, 3600);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "SubmissionUnknown");
+    cr_expect(strstr(s.plan.blocked_text, "exit status 1"), "%s", s.plan.blocked_text);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_eq(commands("submit"), 1);
+}
+
+Test(plan_state, a_submitter_that_never_reached_the_jobmanager_has_failed)
+{
+    submitter_fails(SAVEPOINTS, "{\"running\":{}}",
+                    "Aborted: no answer of the JobManager at c:8081 within 600 s.");
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+Test(plan_state, a_submitter_that_failed_has_failed_when_no_jobmanager_is_left_to_have_the_job)
+{
+    submitter_fails(SAVEPOINTS, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}", "killed");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    after(&s, 2);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+/* Its Job was deleted before the status could tell of the run; its process went on. */
+Test(plan_state, a_run_whose_submitter_was_gone_too_early_is_known_by_its_id)
+{
+    _cleanup_(json_freep) cJSON *before = NULL;
+    char second[33];
+
+    scenario_init(&s, RESTARTS);
+    run(&s);
+    after(&s, 10);
+    annotate(&s, "savepoint");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Restarting");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    str_copy(second, sizeof second, job_id(&s));
+    json_set(s.snapshot.cluster, "status", TAKE(before));
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter()));
+    lose_journal();
+    flink_lists(&s, second, "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_str_eq(job_id(&s), second);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_eq(json_int(s.snapshot.cluster, "status.components.job.restartCount", 0), 1);
+    cr_expect_eq(commands("submit"), 0);
+}
+
 static bool has_finalizer(void)
 {
     return json_count(s.snapshot.cluster, "metadata.finalizers") > 0;
