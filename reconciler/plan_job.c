@@ -14,6 +14,7 @@ enum {
     SUBMIT_RETRY_MAX_MS = 5 * 60 * 1000,
     SUBMIT_AGAIN_MS = 5 * 1000, /* how long the watcher may take to see a created submitter */
     CANCEL_AGAIN_MS = 60 * 1000, /* a cancellation that a dying JobManager lost is told again */
+    STOP_SEEN_MS = 60 * 1000, /* how long Flink's list may be older than the end of a stop */
     TRIES_MAX = 1000,
 };
 
@@ -185,14 +186,16 @@ static bool is_flink_running(const struct planner *p)
     return str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING");
 }
 
-/* The run has its final savepoint: Flink's list is only older than that. */
-static bool is_stopped(const struct planner *p)
+/* The run has its final savepoint: Flink's list is only older than that. One that is still there
+ * after a while was recovered by a JobManager that died at the last moment, and runs on. */
+static bool is_stopped(struct planner *p)
 {
-    const cJSON *savepoint = p->l->savepoint;
+    int64_t known_ms = time_parse_rfc3339(json_str(p->l->job, "savepointTime")) + STOP_SEEN_MS;
 
-    return savepoint_is_stop(json_str(savepoint, "triggerReason")) &&
-           str_eq(json_str(savepoint, "state"), "Succeeded") &&
-           str_eq(json_str(savepoint, "jobID"), p->v->job_id);
+    if (!str_eq(life_stop_state(p->v, p->l), "Succeeded") || known_ms <= p->v->now_ms)
+        return false;
+    plan_wake(p, known_ms);
+    return true;
 }
 
 /* Whatever it is for, the stop that comes after a savepoint has one id: also when what was wanted

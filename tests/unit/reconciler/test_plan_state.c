@@ -412,6 +412,25 @@ Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
 }
 
+Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    after(&s, 59);
+    settle(&s);
+    cr_assert_eq(commands("stop"), 1);
+    after(&s, 1);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 2, "high availability brought it back");
+    stopped_at("file:///s/2");
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+}
+
 Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was_lost)
 {
     scenario_init(&s, SAVEPOINTS);
