@@ -37,6 +37,11 @@ void plan_job(struct planner *p);
 void plan_deletion(struct planner *p);
 /* Stop the run for @reason: with a savepoint where that is wanted and possible. */
 void plan_stop(struct planner *p, const char *reason);
+/* … without one. */
+void plan_cancel(struct planner *p, const char *reason);
+/* Drop submissions that nobody wants any more, before they are done. */
+void plan_drop_submissions(struct planner *p, const char *why);
+bool plan_is_open(const cJSON *command);
 void plan_savepoints(struct planner *p);
 /* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until its outcome is
  * recorded. */

@@ -58,6 +58,9 @@ bool life_from_savepoint_changed(const struct view *v);
 bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t at_ms);
 /** The last savepoint is that of a job that was drained: no run may go on from it by itself. */
 bool life_is_drained(const struct life *life);
+/** With restoreFrom LatestState: the run's newest checkpoint, when it is newer than the last
+ * savepoint and stays also when the run is cancelled; NULL: none. */
+const char *life_retained_checkpoint(const struct view *v, const struct life *life);
 /** Deadline of a savepoint from its trigger: execution.checkpointing.timeout of flinkProperties,
  * else 10 minutes, and a minute. */
 int64_t life_savepoint_timeout_ms(const struct view *v);
