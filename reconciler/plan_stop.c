@@ -220,7 +220,7 @@ static void stop_for_update(struct planner *p)
 static bool may_run_job(struct planner *p)
 {
     const struct view *v = p->v;
-    int64_t pod_due = v->submitter.created_ms + SUBMIT_SEEN_MS;
+    int64_t pod_due = v->submitter.created_ms + VIEW_SUBMIT_SEEN_MS;
 
     if (v->mode != MODE_APPLICATION || v->jobmanager_running || v->jobmanager_starting)
         return v->mode == MODE_APPLICATION;

@@ -21,7 +21,6 @@ enum {
     /* from the submitter's end to trusting a list without its job: longer than a request to Flink
        may take */
     SUBMIT_SETTLE_MS = 12 * 1000,
-    SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
     SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */

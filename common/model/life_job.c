@@ -131,14 +131,13 @@ static bool is_missing(const struct view *v, struct life *l, int64_t since_ms, i
 
 bool life_no_jobmanager(const struct view *v, struct life *l)
 {
-    int64_t since = v->unreachable_since_ms;
+    /* That none ran before the run says nothing. In a new journal there is no other time. */
+    int64_t begun = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
+                          time_parse_rfc3339(json_str(l->job, "startTime")));
 
     if (v->jobs_known || v->jobmanager_running)
         return false;
-    if (!since) /* the journal is new, and there was nobody to ask */
-        since = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
-                      time_parse_rfc3339(json_str(l->job, "startTime")));
-    return is_missing(v, l, since, DOWN_GRACE_MS);
+    return is_missing(v, l, later(begun, v->unreachable_since_ms), DOWN_GRACE_MS);
 }
 
 /* No JobManager runs, and what one had is forgotten: nobody has the job. */
@@ -441,7 +440,7 @@ static bool is_submitting(const struct view *v, struct life *l)
             continue;
         if (str_eq(state, "wanted") || str_eq(state, "claimed"))
             return true;
-        if (str_eq(state, "done") && !is_missing(v, l, changed, SUBMIT_SEEN_MS))
+        if (str_eq(state, "done") && !is_missing(v, l, changed, VIEW_SUBMIT_SEEN_MS))
             return true;
     }
     return false;

@@ -219,6 +219,18 @@ static bool is_running_at_flink(const struct view *v, const char *job_id)
     return job_state_of_flink(json_str(view_flink_job(v, job_id), "state")) == JOB_RUNNING;
 }
 
+/* The Job that was made for it isn't to be seen yet. */
+static bool is_just_submitted(const struct view *v, const char *job_id)
+{
+    json_foreach (command, v->snapshot->commands) {
+        if (str_eq(json_str(command, "kind"), "submit") &&
+            str_eq(json_str(command, "args.jobId"), job_id) &&
+            v->now_ms - json_int(command, "changedAt", 0) < VIEW_SUBMIT_SEEN_MS)
+            return true;
+    }
+    return false;
+}
+
 /* A run that follows the recorded one and that was submitted, though nothing here tells so any more:
  * its id does. */
 static void read_unseen_run(struct view *v)
@@ -230,7 +242,7 @@ static void read_unseen_run(struct view *v)
             continue;
         run_id(v->unseen_job_id, v->uid, json_str_or(v->rec_job, "id", ""),
                json_str_or(object, "metadata.name", ""));
-        if (!is_running_at_flink(v, v->unseen_job_id))
+        if (!is_running_at_flink(v, v->unseen_job_id) || is_just_submitted(v, v->unseen_job_id))
             continue;
         v->unseen_run = true;
         v->job_id = v->unseen_job_id;

@@ -12,6 +12,10 @@
 #include "common/model/revision.h"
 #include "common/model/snapshot.h"
 
+enum {
+    VIEW_SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
+};
+
 enum job_mode { MODE_SESSION, MODE_DETACHED, MODE_BLOCKING, MODE_APPLICATION };
 
 /* The Kubernetes Job that submits (or, in Application mode, is) a run. */

@@ -267,6 +267,22 @@ Test(plan_state, a_job_whose_jobmanager_is_gone_for_good_is_lost)
                      "JobManager"));
 }
 
+/* Its JobManager runs, but that isn't known here yet. */
+Test(plan_state, a_run_is_not_lost_because_no_jobmanager_ran_before_it)
+{
+    scenario_init(&s, SAVEPOINTS);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    after(&s, 100);
+    settle(&s);
+    json_set(submitter(), "status", parse("{\"succeeded\":1}"));
+    after(&s, 50);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    after(&s, 20);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Lost");
+}
+
 Test(plan_state, a_job_that_was_given_up_too_early_is_followed_again)
 {
     scenario_init(&s, SAVEPOINTS);
