@@ -39,8 +39,13 @@ void plan_deletion(struct planner *p);
 void plan_stop(struct planner *p, const char *reason);
 /* The job is being deployed, and an update is to wait until it runs: then its state can be kept. */
 bool plan_awaits_run(struct planner *p);
+/* … without one. */
+void plan_cancel(struct planner *p, const char *reason);
+/* Drop submissions that nobody wants any more, before they are done. */
+void plan_drop_submissions(struct planner *p, const char *why);
+bool plan_is_open(const cJSON *command);
 void plan_savepoints(struct planner *p);
-/* The id that the next savepoint or stop has: the same again after any crash, until its outcome is
+/* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until its outcome is
  * recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);
 /* Arguments of a savepoint or stop command; the caller's. */

@@ -124,7 +124,7 @@ static void look_at(struct poll *p, const char *job, const char *before, const c
         want(&p->exceptions, job);
     if (!p->cluster->facts.latest_state)
         return;
-    if ((was_running && after && !is_running) ||
+    if ((after && !is_running && (was_running || !str_eq(p->checkpoints.known, job))) ||
         (is_running && (!was_running || !p->checkpoints.asked_ms ||
                         now_ms - p->checkpoints.asked_ms >= POLL_CHECKPOINTS_MS)))
         want(&p->checkpoints, job);

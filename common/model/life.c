@@ -85,6 +85,16 @@ static const char *newer_checkpoint(const struct view *v, const struct life *lif
     return json_str(completed, "path");
 }
 
+const char *life_retained_checkpoint(const struct view *v, const struct life *l)
+{
+    const cJSON *retention = json_member(json_member(v->spec, "flinkProperties"),
+                                         "execution.checkpointing.externalized-checkpoint-retention");
+
+    return str_eq(cJSON_GetStringValue(retention), "RETAIN_ON_CANCELLATION")
+               ? newer_checkpoint(v, l)
+               : NULL;
+}
+
 static const char *not_empty(const char *text)
 {
     return str_empty(text) ? NULL : text;
@@ -132,6 +142,8 @@ static bool is_update_ready(const struct view *v, struct life *l)
     if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))
         return true;
     if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
+        return true;
+    if (l->state == JOB_CANCELLED ? life_retained_checkpoint(v, l) : newer_checkpoint(v, l))
         return true;
     if (life_is_drained(l))
         life_say(l, "UpdateNeedsState",

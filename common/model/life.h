@@ -28,6 +28,8 @@ struct life {
                           the savepoint it is known from */
     bool cancel_wanted; /* job-cancel asked for (or cancelRequested) and not served */
     bool savepoint_wanted; /* savepoint asked for by annotation and not triggered yet */
+    bool stop_forgotten; /* the run has FINISHED, and whether we stopped it has to be asked of Flink
+                            again */
     bool will_restart; /* failed, and the policy and the state at hand allow another run */
     int64_t restart_at_ms; /* earliest time of that run */
     bool cleanup; /* the job ended for good: cleanupPolicy applies */
@@ -56,6 +58,9 @@ bool life_from_savepoint_changed(const struct view *v);
 bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t at_ms);
 /** The last savepoint is that of a job that was drained: no run may go on from it by itself. */
 bool life_is_drained(const struct life *life);
+/** With restoreFrom LatestState: the run's newest checkpoint, when it is newer than the last
+ * savepoint and stays also when the run is cancelled; NULL: none. */
+const char *life_retained_checkpoint(const struct view *v, const struct life *life);
 /** Deadline of a savepoint from its trigger: execution.checkpointing.timeout of flinkProperties,
  * else 10 minutes, and a minute. */
 int64_t life_savepoint_timeout_ms(const struct view *v);

@@ -63,6 +63,21 @@ static void judge_savepoint(const struct view *v, struct life *l, struct verdict
             !state && is_open(v->rec_control); /* else it couldn't be told whose it was */
 }
 
+/* Without a savepoint, although there is a place for it: Flink couldn't take one in time. */
+static void decide_cancelled(const struct view *v, const struct life *l, struct verdict *verdict)
+{
+    const char *last = life_restore_point(v, l);
+    bool ran = !str_empty(json_str(l->job, "startTime"));
+
+    if (!v->savepoints_dir || !ran || str_eq(life_stop_state(v, l), "Succeeded"))
+        decide(verdict, "Succeeded", "%s", "");
+    else
+        decide(verdict, "Succeeded",
+               "cancelled without a savepoint: the job wasn't running, so Flink couldn't take one; "
+               "the last state is %.300s",
+               last ? last : "none");
+}
+
 static void judge_cancel(const struct view *v, struct life *l, struct verdict *verdict)
 {
     const char *state = own_savepoint(l, REASON_CANCEL);
@@ -70,7 +85,7 @@ static void judge_cancel(const struct view *v, struct life *l, struct verdict *v
                     !str_eq(json_str(v->rec_control, "state"), "InProgress");
 
     if (l->state == JOB_CANCELLED && !was_over)
-        decide(verdict, "Succeeded", "%s", "");
+        decide_cancelled(v, l, verdict);
     else if (job_state_is_stopped(l->state))
         decide(verdict, "Failed", "aborted: the job had already stopped (%s)",
                job_state_name(l->state));

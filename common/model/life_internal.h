@@ -21,8 +21,6 @@ enum {
     /* from the submitter's end to trusting a list without its job: longer than a request to Flink
        may take */
     SUBMIT_SETTLE_MS = 12 * 1000,
-    SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
-    SUBMIT_UNREACHABLE_MS = 60 * 1000, /* … or to giving up on a JobManager that doesn't answer */
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
     SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */
@@ -41,6 +39,18 @@ void life_savepoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
 bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* ---- life_stop.c ---- */
+/* Our own stop of this very run: its savepoint's state; NULL: none is known. */
+const char *life_stop_state(const struct view *v, const struct life *l);
+/* A run has FINISHED, and the journal that would tell whether we stopped it is newer than the run:
+ * Flink has to be asked, and hasn't answered yet. */
+bool life_stop_is_forgotten(const struct view *v, struct life *l);
+/* FINISHED -> Succeeded, unless it was a stop with savepoint; while that isn't clear the job counts
+ * as running. */
+enum job_state life_finished_state(const struct view *v, const struct life *l);
+bool life_is_cancelled_by_us(const struct view *v, const struct life *l);
+/* We stopped it now, for something that it is to go on after. */
+bool life_is_pause(const struct view *v, const struct life *l);
 /* status.control, cancel_wanted, savepoint_wanted, clear_control. */
 void life_control(const struct view *v, struct life *l);
 /* Update state before the job's state is known: is the recorded job's update ready? */

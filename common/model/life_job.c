@@ -2,6 +2,8 @@
  * Flink's list says of that id is the truth; what the submitter says counts only where Flink can't
  * know it. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/json.h"
 #include "common/base/str.h"
@@ -42,9 +44,21 @@ static bool is_new_run(const struct view *v)
            s->created_ms > time_parse_rfc3339(json_str(v->rec_job, "completionTime"));
 }
 
-static void begin_run(const struct view *v, struct life *l)
+/* What its submitter would tell. */
+static struct submitter unseen_submitter(const struct view *v, const struct life *l)
 {
-    const struct submitter *s = &v->submitter;
+    int64_t count = json_int(l->job, "restartCount", 0);
+
+    return (struct submitter){
+        .job_id = v->job_id,
+        .from_savepoint = life_restore_point(v, l),
+        .restart_count = l->state == JOB_UPDATING ? 0 : count + (l->state == JOB_RESTARTING),
+    };
+}
+
+static void begin_run(const struct view *v, struct life *l, const struct submitter *s)
+{
+    _cleanup_(freep) char *from = s->from_savepoint ? strdup(s->from_savepoint) : NULL;
     bool had_savepoint = !str_empty(json_str(l->job, "savepointLocation"));
 
     json_remove(l->job, "startTime");
@@ -54,9 +68,9 @@ static void begin_run(const struct view *v, struct life *l)
     json_remove(l->job, "fromSavepoint");
     set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
     json_set_str(l->job, "id", s->job_id);
-    json_set_str(l->job, "fromSavepoint", s->from_savepoint);
-    if (had_savepoint && s->from_savepoint)
-        json_set_str(l->job, "savepointLocation", s->from_savepoint);
+    json_set_str(l->job, "fromSavepoint", from);
+    if (had_savepoint && from)
+        json_set_str(l->job, "savepointLocation", from);
     json_remove(l->job, "restartCount");
     if (s->restart_count > 0)
         json_set_int(l->job, "restartCount", s->restart_count);
@@ -79,28 +93,8 @@ static void submitter_fields(const struct view *v, struct life *l)
         json_set_int(l->job, "submitterExitCode", code);
 }
 
-/* Our own stop of this very run is under way or done: what Flink calls FINISHED is a stop then. */
-static const char *stop_state(const struct view *v, const struct life *l)
-{
-    if (!savepoint_is_stop(json_str(l->savepoint, "triggerReason")) ||
-        !str_eq(json_str(l->savepoint, "jobID"), v->job_id))
-        return NULL;
-    return json_str(l->savepoint, "state");
-}
-
-/* FINISHED -> Succeeded, unless it was a stop with savepoint; while that isn't clear the job counts
- * as running. */
-static enum job_state finished_state(const struct view *v, const struct life *l)
-{
-    const char *stop = stop_state(v, l);
-
-    if (str_eq(stop, "InProgress"))
-        return JOB_RUNNING;
-    return str_eq(stop, "Succeeded") ? JOB_CANCELLED : JOB_SUCCEEDED;
-}
-
 /* What Flink says of the run, seen in its list. */
-static enum job_state seen_state(const struct view *v, const struct life *l, const cJSON *job)
+static enum job_state seen_state(const struct view *v, struct life *l, const cJSON *job)
 {
     const struct submitter *s = &v->submitter;
     enum job_state flink = job_state_of_flink(json_str(job, "state"));
@@ -109,8 +103,11 @@ static enum job_state seen_state(const struct view *v, const struct life *l, con
         return l->state; /* a state of a newer Flink: nothing to conclude */
     if (flink != JOB_SUCCEEDED)
         return flink;
-    if (v->mode == MODE_DETACHED || !s->json || s->deleting || stop_state(v, l))
-        return finished_state(v, l);
+    l->stop_forgotten = life_stop_is_forgotten(v, l);
+    if (l->stop_forgotten)
+        return JOB_RUNNING;
+    if (v->mode == MODE_DETACHED || !s->json || s->deleting || life_stop_state(v, l))
+        return life_finished_state(v, l);
     /* Blocking and Application: the program may still have something to do (spec 04-status 3.2,
      * rule 5b). */
     if (s->active)
@@ -134,14 +131,13 @@ static bool is_missing(const struct view *v, struct life *l, int64_t since_ms, i
 
 bool life_no_jobmanager(const struct view *v, struct life *l)
 {
-    int64_t since = v->unreachable_since_ms;
+    /* That none ran before the run says nothing. In a new journal there is no other time. */
+    int64_t begun = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
+                          time_parse_rfc3339(json_str(l->job, "startTime")));
 
     if (v->jobs_known || v->jobmanager_running)
         return false;
-    if (!since) /* the journal is new, and there was nobody to ask */
-        since = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
-                      time_parse_rfc3339(json_str(l->job, "startTime")));
-    return is_missing(v, l, since, DOWN_GRACE_MS);
+    return is_missing(v, l, later(begun, v->unreachable_since_ms), DOWN_GRACE_MS);
 }
 
 /* No JobManager runs, and what one had is forgotten: nobody has the job. */
@@ -165,27 +161,31 @@ static void say_unreachable(const struct view *v, struct life *l)
                  "the JobManager doesn't answer; the job is taken to be running until it does");
 }
 
-static bool is_cancelled_by_us(const struct view *v, const struct life *l)
-{
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-    return l->cancel_wanted || v->suspend || view_command(v, key);
-}
-
 /* An Application Job is the JobManager: its end is the job's. So is that of an attached client,
  * when it ended well. */
 static enum job_state program_ended(const struct view *v, const struct life *l)
 {
     const struct submitter *s = &v->submitter;
-    enum job_state state = finished_state(v, l);
+    enum job_state state = life_finished_state(v, l);
 
     if (s->failed)
         return l->cancel_wanted ? JOB_CANCELLED : JOB_FAILED;
     /* Flink's exit status of a cancelled application is 0, too. */
-    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && is_cancelled_by_us(v, l))
+    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && life_is_cancelled_by_us(v, l))
         return JOB_CANCELLED;
     return state;
+}
+
+/* It gave up waiting for the JobManager (see submit-job.sh). */
+static bool has_never_submitted(const struct view *v)
+{
+    return str_starts(v->submitter.message, "Aborted: no answer of the JobManager");
+}
+
+/* Nobody could have the job, though nobody can be asked. */
+static bool is_nobody_left(const struct view *v, struct life *l)
+{
+    return !v->ha && (!v->jobmanager_pod || life_no_jobmanager(v, l));
 }
 
 /* Not in Flink's list (or no list): the submitter finished. */
@@ -199,10 +199,16 @@ static enum job_state submitter_ended(const struct view *v, struct life *l)
         return JOB_RUNNING; /* the job outlives its submitter */
     if (!s->failed)
         return is_lost(v, l, s->finished_ms) ? JOB_LOST : l->state;
-    if (v->jobs_known
-            ? is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
-            : !v->jobmanager_pod || is_missing(v, l, s->finished_ms, SUBMIT_UNREACHABLE_MS))
+    if (v->jobs_known)
+        return is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
+                   ? JOB_FAILED
+                   : l->state;
+    if (has_never_submitted(v) || is_nobody_left(v, l))
         return JOB_FAILED;
+    life_say(l, "SubmissionUnknown",
+             "the submitter failed (%.300s), and the JobManager doesn't answer whether it has the "
+             "job: nothing is submitted again until it does",
+             s->message[0] ? s->message : "its pod says no more");
     return l->state;
 }
 
@@ -212,7 +218,7 @@ static enum job_state submitter_vanished(const struct view *v, struct life *l)
 {
     int64_t since;
 
-    if (str_eq(stop_state(v, l), "Succeeded"))
+    if (str_eq(life_stop_state(v, l), "Succeeded"))
         return JOB_CANCELLED; /* it came up, and down again, unseen */
     if (v->submitter.json || v->submitter.pods_left)
         return l->state; /* it may submit yet */
@@ -232,7 +238,7 @@ static enum job_state submitter_vanished(const struct view *v, struct life *l)
 
 static enum job_state running_unseen(const struct view *v, struct life *l)
 {
-    if (str_eq(stop_state(v, l), "Succeeded"))
+    if (str_eq(life_stop_state(v, l), "Succeeded"))
         return JOB_CANCELLED; /* stopped, and forgotten since */
     if (v->mode == MODE_APPLICATION && !v->jobs_known && !v->submitter.json &&
         !v->submitter.pods_left)
@@ -376,21 +382,6 @@ static void schedule_restart(const struct view *v, struct life *l)
         life_wake(l, l->restart_at_ms);
 }
 
-/* We stopped it now, for something that it is to go on after. */
-static bool is_pause(const struct view *v, const struct life *l)
-{
-    char key[64];
-    const char *reason = json_str(l->savepoint, "triggerReason");
-
-    if (l->state != JOB_CANCELLED || v->rec_state == JOB_CANCELLED || l->cancel_wanted)
-        return false;
-    if (!str_eq(stop_state(v, l), "Succeeded")) {
-        (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-        reason = json_str(view_command(v, key), "args.reason");
-    }
-    return v->suspend || str_eq(reason, REASON_SUSPEND) || str_eq(reason, REASON_UPDATE);
-}
-
 /* Does a job that ended while it was to be suspended go on when it isn't any more? */
 static bool is_suspension(const struct view *v, struct life *l)
 {
@@ -411,7 +402,7 @@ static void after_end(const struct view *v, struct life *l)
     bool stopped = job_state_is_stopped(l->state);
 
     if (is_suspension(v, l) ||
-        (is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
+        (life_is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
         l->state = JOB_PENDING;
         l->suspended = v->suspend;
         return;
@@ -449,7 +440,7 @@ static bool is_submitting(const struct view *v, struct life *l)
             continue;
         if (str_eq(state, "wanted") || str_eq(state, "claimed"))
             return true;
-        if (str_eq(state, "done") && !is_missing(v, l, changed, SUBMIT_SEEN_MS))
+        if (str_eq(state, "done") && !is_missing(v, l, changed, VIEW_SUBMIT_SEEN_MS))
             return true;
     }
     return false;
@@ -476,8 +467,13 @@ void life_job(const struct view *v, struct life *l)
     enum job_state before;
 
     l->state = v->rec_job ? v->rec_state : JOB_PENDING;
-    if (is_new_run(v))
-        begin_run(v, l);
+    if (is_new_run(v)) {
+        begin_run(v, l, &v->submitter);
+    } else if (v->unseen_run) {
+        const struct submitter unseen = unseen_submitter(v, l);
+
+        begin_run(v, l, &unseen);
+    }
     before = l->state;
     submitter_fields(v, l);
     if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)

@@ -39,6 +39,14 @@ static bool is_savepoint_command(const cJSON *command)
            !str_eq(json_str(command, "state"), "dropped");
 }
 
+/* A stop that was asked for again to learn whether there had been one: there hadn't, as far as is
+ * known. */
+static bool is_mere_question(const struct view *v, const cJSON *command)
+{
+    return json_bool(command, "args.again", false) &&
+           !view_trigger(v, json_str(command, "args.triggerId")).location;
+}
+
 /* The newest savepoint or stop that was decided and isn't recorded yet. */
 static const cJSON *newer_command(const struct view *v)
 {
@@ -47,7 +55,7 @@ static const cJSON *newer_command(const struct view *v)
     const cJSON *newest = NULL;
 
     json_foreach (command, v->snapshot->commands) {
-        if (is_savepoint_command(command))
+        if (is_savepoint_command(command) && !is_mere_question(v, command))
             newest = command;
     }
     if (!newest || str_eq(json_str(newest, "args.triggerId"), recorded))

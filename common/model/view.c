@@ -25,6 +25,12 @@ static const char *not_blank(const char *text)
     return str_blank(text) ? NULL : text;
 }
 
+static const char *metadata_value(const cJSON *object, const char *map, const char *key)
+{
+    return cJSON_GetStringValue(
+        json_member(json_member(json_member(object, "metadata"), map), key));
+}
+
 static bool is_controlled_by(const cJSON *object, const char *uid)
 {
     json_foreach (owner, json_get(object, "metadata.ownerReferences")) {
@@ -42,6 +48,13 @@ const cJSON *view_child(const struct view *v, const char *kind, const char *name
     if (foreign)
         *foreign = object && !ours;
     return ours ? object : NULL;
+}
+
+static bool is_revision(const struct view *v, const cJSON *object)
+{
+    return str_eq(json_str(object, "kind"), "ControllerRevision") &&
+           str_eq(metadata_value(object, "labels", LABEL_MANAGED_BY), v->name) &&
+           (!json_has(object, "metadata.ownerReferences") || is_controlled_by(object, v->uid));
 }
 
 /* ---- the submitter ---- */
@@ -144,12 +157,6 @@ static const char *argument_after(const cJSON *job, const char *flag)
     return NULL;
 }
 
-static const char *metadata_value(const cJSON *object, const char *map, const char *key)
-{
-    return cJSON_GetStringValue(
-        json_member(json_member(json_member(object, "metadata"), map), key));
-}
-
 static void read_submitter_job(struct view *v, const cJSON *job)
 {
     struct submitter *s = &v->submitter;
@@ -207,6 +214,42 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id)
     return NULL;
 }
 
+static bool is_running_at_flink(const struct view *v, const char *job_id)
+{
+    return job_state_of_flink(json_str(view_flink_job(v, job_id), "state")) == JOB_RUNNING;
+}
+
+/* The Job that was made for it isn't to be seen yet. */
+static bool is_just_submitted(const struct view *v, const char *job_id)
+{
+    json_foreach (command, v->snapshot->commands) {
+        if (str_eq(json_str(command, "kind"), "submit") &&
+            str_eq(json_str(command, "args.jobId"), job_id) &&
+            v->now_ms - json_int(command, "changedAt", 0) < VIEW_SUBMIT_SEEN_MS)
+            return true;
+    }
+    return false;
+}
+
+/* A run that follows the recorded one and that was submitted, though nothing here tells so any more:
+ * its id does. */
+static void read_unseen_run(struct view *v)
+{
+    if (v->submitter.json || !v->jobs || (v->rec_job && !job_state_is_pending(v->rec_state)))
+        return;
+    json_foreach (object, v->snapshot->objects) {
+        if (!is_revision(v, object))
+            continue;
+        run_id(v->unseen_job_id, v->uid, json_str_or(v->rec_job, "id", ""),
+               json_str_or(object, "metadata.name", ""));
+        if (!is_running_at_flink(v, v->unseen_job_id) || is_just_submitted(v, v->unseen_job_id))
+            continue;
+        v->unseen_run = true;
+        v->job_id = v->unseen_job_id;
+        return;
+    }
+}
+
 static void read_flink(struct view *v)
 {
     const cJSON *overview = json_member(v->snapshot->observations, "overview");
@@ -219,6 +262,7 @@ static void read_flink(struct view *v)
     } else {
         v->unreachable_since_ms = since;
     }
+    read_unseen_run(v);
     json_foreach (job, v->jobs) {
         const char *id = json_str(job, "jid");
 
@@ -261,9 +305,7 @@ static void read_revisions(struct view *v)
     _cleanup_(json_freep) cJSON *revisions = cJSON_CreateArray();
 
     json_foreach (object, v->snapshot->objects) {
-        if (str_eq(json_str(object, "kind"), "ControllerRevision") &&
-            str_eq(metadata_value(object, "labels", LABEL_MANAGED_BY), v->name) &&
-            (!json_has(object, "metadata.ownerReferences") || is_controlled_by(object, v->uid)))
+        if (is_revision(v, object))
             cJSON_AddItemReferenceToArray(revisions, object);
     }
     revision_sync(v->snapshot->cluster, revisions, &v->revision);

@@ -12,6 +12,10 @@
 #include "common/model/revision.h"
 #include "common/model/snapshot.h"
 
+enum {
+    VIEW_SUBMIT_SEEN_MS = 30 * 1000, /* how long a submitter that was created may not be seen yet */
+};
+
 enum job_mode { MODE_SESSION, MODE_DETACHED, MODE_BLOCKING, MODE_APPLICATION };
 
 /* The Kubernetes Job that submits (or, in Application mode, is) a run. */
@@ -69,10 +73,12 @@ struct view {
 
     struct submitter submitter;
     char submitter_name[CHILD_NAME_MAX], submitter_job_id[33]; /* what submitter points into */
+    char unseen_job_id[33];
     /* Flink */
     bool jobs_known; /* a list was obtained from the present JobManager and is reachable now */
     int64_t jobs_since_ms; /* since when the list reads as it does */
     int64_t unreachable_since_ms; /* 0: reachable or never asked */
+    bool unseen_run; /* job_id is of a run whose submitter was gone before the status knew of it */
     const cJSON *jobs; /* array of {"jid","state","name","start-time"}; NULL */
     bool jobmanager_pod; /* a JobManager pod exists, whatever its state: Flink may be running */
     bool jobmanager_running; /* … and its container runs, as far as is known */

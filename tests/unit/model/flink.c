@@ -335,23 +335,25 @@ static void fate(struct world *w, struct run *r)
         happen(w, between(w, 1000, 600000), EVENT_JOB_END, RUN_FINISHED, r->id, NULL);
 }
 
-/* A job runs while there is a TaskManager. */
+/* A job runs while there is a TaskManager, unless it fails again and again. */
 void flink_jobs(struct world *w)
 {
-    bool slots = kube_pod_of(w, "taskmanager") != NULL;
+    bool slots = kube_pod_of(w, "taskmanager") && w->circling_until_ms <= w->now_ms;
 
     for (int i = 0; i < JMS_MAX; i++) {
         struct jm *jm = &w->jms[i];
 
         for (int k = 0; jm->up && k < jm->n_runs; k++) {
             struct run *r = &jm->runs[k];
+            enum run_state state =
+                slots && !str_ends(r->version, "-circles") ? RUN_RUNNING : RUN_RESTARTING;
 
-            if (!run_is_live(r) || (r->state == RUN_RUNNING) == slots)
+            if (!run_is_live(r) || r->state == state)
                 continue;
             settle(r, w);
-            r->state = slots ? RUN_RUNNING : RUN_RESTARTING;
+            r->state = state;
             trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
-            if (slots)
+            if (state == RUN_RUNNING)
                 fate(w, r);
             changed(w);
         }

@@ -120,7 +120,9 @@ static void change_image(struct world *w)
 
 static void change_args(struct world *w)
 {
-    set_args(w, !w->bad_luck ? "" : chance(w, 15) ? "-fails" : chance(w, 25) ? "-refused" : "");
+    static const char *const fates[] = {"-fails", "-refused", "-refused", "-circles"};
+
+    set_args(w, w->bad_luck && chance(w, 36) ? fates[between(w, 0, 3)] : "");
     trace(w, "user: args %s",
           cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0)));
 }
@@ -219,7 +221,7 @@ static void mend(struct world *w)
     before = json_copy(json_member(w->cluster, "spec"));
     if (str_ends(json_str(w->cluster, "spec.image.name"), "-broken"))
         json_set_str(w->cluster, "spec.image.name", "flink:mended");
-    if (str_ends(args, "-fails") || str_ends(args, "-refused"))
+    if (str_ends(args, "-fails") || str_ends(args, "-refused") || str_ends(args, "-circles"))
         set_args(w, "");
     if (json_equal(before, json_member(w->cluster, "spec")))
         return;
@@ -274,7 +276,7 @@ static void bad_luck(struct world *w)
 {
     cJSON *pod = kube_pod_of(w, "jobmanager");
 
-    switch (between(w, 0, 4)) {
+    switch (between(w, 0, 5)) {
     case 0:
         if (pod)
             restart_container(w, pod);
@@ -287,6 +289,12 @@ static void bad_luck(struct world *w)
         break;
     case 3:
         delete_submitter(w);
+        break;
+    case 4:
+        w->circling_until_ms = w->now_ms + between(w, 1000, 1200000);
+        trace(w, "fault: jobs restart in a circle");
+        happen_once(w, 10, EVENT_JOBS, NULL);
+        happen(w, w->circling_until_ms - w->now_ms, EVENT_JOBS, 0, "later", NULL);
         break;
     default:
         break;
@@ -321,6 +329,22 @@ static void fault(struct world *w)
 
 /* ---- is all as it was wanted? ---- */
 
+/* The job never runs, so it has no savepoint to stop with, and the one before is too old. */
+static bool waits_for_a_circling_job(const struct world *w)
+{
+    bool keeps = !str_empty(json_str(w->cluster, "status.components.job.savepointLocation")) &&
+                 json_int(w->cluster, "spec.job.maxStateAgeToRestoreSeconds", 0) > 1000;
+
+    if (keeps || !str_eq(w->blocked, "StopNeedsSavepoint"))
+        return false;
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
+            if (run_is_live(&w->jms[i].runs[k]) &&
+                str_ends(w->jms[i].runs[k].version, "-circles"))
+                return true;
+    return false;
+}
+
 /* NULL: yes; else what isn't. */
 static const char *unfulfilled(const struct world *w)
 {
@@ -338,6 +362,8 @@ static const char *unfulfilled(const struct world *w)
         return "it isn't deleted";
     if (json_has(w->cluster, "metadata.annotations"))
         return "the request is still there";
+    if (waits_for_a_circling_job(w))
+        return NULL;
     if (suspend && !job_state_is_stopped(state))
         return flink_live(w) ? "a suspended job runs" : NULL;
     if (job_state_is_stopped(state) && flink_live(w))

@@ -107,6 +107,7 @@ struct world {
     struct stored stored[STORED_MAX];
     int n_stored;
     bool unreachable; /* by the daemons */
+    int64_t circling_until_ms; /* jobs restart and restart */
     /* The journal */
     struct snapshot journal;
     int epoch; /* how many were lost */

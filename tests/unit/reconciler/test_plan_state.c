@@ -267,6 +267,22 @@ Test(plan_state, a_job_whose_jobmanager_is_gone_for_good_is_lost)
                      "JobManager"));
 }
 
+/* Its JobManager runs, but that isn't known here yet. */
+Test(plan_state, a_run_is_not_lost_because_no_jobmanager_ran_before_it)
+{
+    scenario_init(&s, SAVEPOINTS);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    after(&s, 100);
+    settle(&s);
+    json_set(submitter(), "status", parse("{\"succeeded\":1}"));
+    after(&s, 50);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    after(&s, 20);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Lost");
+}
+
 Test(plan_state, a_job_that_was_given_up_too_early_is_followed_again)
 {
     scenario_init(&s, SAVEPOINTS);
@@ -325,6 +341,135 @@ Test(plan_state, a_slow_stop_is_waited_for_while_flink_is_at_it)
     cr_expect_str_eq(s.plan.blocked, "SavepointSlow");
     stopped_at("file:///s/2");
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+/* Another journal, in which nothing is but what a list of everything tells. */
+static void lose_journal(void)
+{
+    cJSON_Delete(s.snapshot.commands);
+    cJSON_Delete(s.snapshot.observations);
+    s.snapshot.commands = cJSON_CreateArray();
+    s.snapshot.observations = cJSON_CreateObject();
+}
+
+static const char *stop_trigger(void)
+{
+    json_foreach (command, s.snapshot.commands)
+        if (str_eq(json_str(command, "kind"), "stop"))
+            return json_str(command, "args.triggerId");
+    return "";
+}
+
+static void trigger_ends(const char *id, const char *json)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "trigger/%s", id);
+    observe(&s, key, json);
+}
+
+/* An update's stop was told to Flink; before the status says so, the journal is lost and the job
+ * has ended. */
+static void forget_stop(char trigger[33])
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    record_status(&s);
+    make_plan(&s);
+    carry_out(&s);
+    str_copy(trigger, 33, stop_trigger());
+    cr_assert(is_hex32(trigger));
+    lose_journal();
+    flink_lists(&s, job_id(&s), "FINISHED");
+}
+
+Test(plan_state, a_stop_that_was_forgotten_with_the_journal_is_asked_for_again_by_its_trigger_id)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running", "nobody knows yet whether it was stopped");
+    cr_expect_str_eq(stop_trigger(), trigger);
+    cr_expect_eq(commands("submit"), 0);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_stop_that_was_forgotten_is_found_whatever_is_wanted_by_now)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    cr_expect_str_eq(stop_trigger(), trigger);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+}
+
+Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more)
+{
+    char trigger[33];
+
+    forget_stop(trigger);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    settle(&s);
+    cr_expect_str_eq(stop_trigger(), trigger);
+    trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+}
+
+Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "job-cancel");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    after(&s, 59);
+    settle(&s);
+    cr_assert_eq(commands("stop"), 1);
+    after(&s, 1);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 2, "high availability brought it back");
+    stopped_at("file:///s/2");
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+}
+
+Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was_lost)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    lose_journal();
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    trigger_ends(stop_trigger(), "{\"completed\":true,\"failure\":\"not running\"}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+    cr_expect_null(json_get(s.snapshot.cluster, "status.savepoint"), "nobody asked for one");
+    cr_expect_eq(commands("stop"), 1);
+}
+
+Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+    cr_expect_eq(commands("stop"), 0);
 }
 
 Test(plan_state, an_application_that_was_cancelled_has_not_succeeded)
@@ -422,6 +567,92 @@ Test(plan_state, nothing_is_touched_while_an_update_waits_whose_current_revision
     cr_expect_null(find_action(&s, ACTION_APPLY, NULL, NULL));
     cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
     cr_expect(find_command(&s, "stop"));
+}
+
+/* While the JobManager, whose container is in @state, doesn't answer. */
+static void submitter_fails(const char *job, const char *state, const char *message)
+{
+    char text[1024];
+
+    scenario_init(&s, job);
+    settle(&s);
+    add_jobmanager_pod(&s, state);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    (void)snprintf(
+        text, sizeof text,
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-job-submitter-x\",\"labels\":{\"job-name\":"
+        "\"c-job-submitter\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]},"
+        "\"status\":{\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"terminated\":{"
+        "\"exitCode\":1,\"message\":\"message: |\\n  %s\"}}}]}}",
+        json_str_or(submitter(), "metadata.uid", ""), message);
+    add_object(&s, parse(text));
+    settle(&s);
+    after(&s, 59);
+    settle(&s);
+}
+
+Test(plan_state, a_submitter_that_failed_is_not_the_end_until_flink_says_whether_it_has_the_job)
+{
+    submitter_fails(RESTARTS, "{\"running\":{}}", "Failed to submit the job (exit status 1).");
+    after(&s, 3600);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "SubmissionUnknown");
+    cr_expect(strstr(s.plan.blocked_text, "exit status 1"), "%s", s.plan.blocked_text);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_eq(commands("submit"), 1);
+}
+
+Test(plan_state, a_submitter_that_never_reached_the_jobmanager_has_failed)
+{
+    submitter_fails(SAVEPOINTS, "{\"running\":{}}",
+                    "Aborted: no answer of the JobManager at c:8081 within 600 s.");
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+Test(plan_state, a_submitter_that_failed_has_failed_when_no_jobmanager_is_left_to_have_the_job)
+{
+    submitter_fails(SAVEPOINTS, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}", "killed");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    after(&s, 2);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+/* Its Job was deleted before the status could tell of the run; its process went on. */
+Test(plan_state, a_run_whose_submitter_was_gone_too_early_is_known_by_its_id)
+{
+    _cleanup_(json_freep) cJSON *before = NULL;
+    char second[33];
+
+    scenario_init(&s, RESTARTS);
+    run(&s);
+    after(&s, 10);
+    annotate(&s, "savepoint");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Restarting");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    str_copy(second, sizeof second, job_id(&s));
+    json_set(s.snapshot.cluster, "status", TAKE(before));
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter()));
+    lose_journal();
+    flink_lists(&s, second, "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_str_eq(job_id(&s), second);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_eq(json_int(s.snapshot.cluster, "status.components.job.restartCount", 0), 1);
+    cr_expect_eq(commands("submit"), 0);
 }
 
 static bool has_finalizer(void)

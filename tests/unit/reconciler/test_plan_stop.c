@@ -1,0 +1,203 @@
+/* Flink takes no savepoint of a job that is restarting: what wants one waits, but not for ever. */
+#include "tests/unit/reconciler/scenario.h"
+
+#define SAVEPOINTS ",\"savepointsDir\":\"file:///s\""
+#define LONG_AGE   SAVEPOINTS ",\"maxStateAgeToRestoreSeconds\":100000"
+
+enum { PATIENCE_S = 11 * 60 }; /* the checkpointing time-out, and a minute */
+
+static struct scenario s;
+
+static void done(void)
+{
+    scenario_done(&s);
+}
+
+TestSuite(plan_stop, .fini = done, .timeout = 20);
+
+static int commands(const char *kind)
+{
+    int n = 0;
+
+    json_foreach (command, s.snapshot.commands)
+        n += str_eq(json_str(command, "kind"), kind);
+    return n;
+}
+
+static const char *job_field(const char *name)
+{
+    return json_str_or(json_get(s.snapshot.cluster, "status.components.job"), name, "");
+}
+
+static void start_restarting(const char *job)
+{
+    scenario_init(&s, job);
+    run(&s);
+    after(&s, 5);
+}
+
+static void restarts(void)
+{
+    flink_lists(&s, job_id(&s), "RESTARTING");
+    settle(&s);
+}
+
+static void take_savepoint(void)
+{
+    annotate(&s, "savepoint");
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    after(&s, 5);
+}
+
+static void change_args(void)
+{
+    json_set(s.snapshot.cluster, "spec.job.args", parse("[\"--new\"]"));
+}
+
+static void expect_waiting(const char *text)
+{
+    settle(&s);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "StopNeedsSavepoint");
+    cr_expect(strstr(s.plan.blocked_text, text), "%s", s.plan.blocked_text);
+    cr_expect_eq(commands("cancel"), 0);
+    cr_expect_eq(commands("stop"), 0);
+}
+
+Test(plan_stop, a_restarting_job_is_cancelled_without_a_savepoint_when_it_does_not_come_up_in_time)
+{
+    start_restarting(SAVEPOINTS);
+    take_savepoint();
+    restarts();
+    annotate(&s, "job-cancel");
+    expect_waiting("RESTARTING");
+    after(&s, PATIENCE_S);
+    settle(&s);
+    cr_expect_eq(commands("cancel"), 1);
+    flink_lists(&s, job_id(&s), "CANCELED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
+    cr_expect(strstr(json_str_or(s.snapshot.cluster, "status.control.message", ""), "file:///s/1"),
+              "it says what is left");
+}
+
+Test(plan_stop, a_restarting_job_is_stopped_with_a_savepoint_as_soon_as_it_runs)
+{
+    start_restarting(SAVEPOINTS);
+    restarts();
+    annotate(&s, "job-cancel");
+    expect_waiting("RESTARTING");
+    after(&s, 60);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands("cancel"), 0);
+}
+
+Test(plan_stop, an_update_of_a_restarting_job_goes_on_from_a_savepoint_that_is_young_enough)
+{
+    start_restarting(LONG_AGE);
+    take_savepoint();
+    restarts();
+    change_args();
+    expect_waiting("it is waited for until");
+    after(&s, PATIENCE_S);
+    settle(&s);
+    cr_expect_eq(commands("cancel"), 1);
+    flink_lists(&s, job_id(&s), "CANCELED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+}
+
+Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
+{
+    start_restarting(SAVEPOINTS ",\"maxStateAgeToRestoreSeconds\":60");
+    take_savepoint();
+    restarts();
+    change_args();
+    after(&s, 24 * 3600);
+    expect_waiting("maxStateAgeToRestoreSeconds");
+}
+
+static void tell_checkpoint(const char *path)
+{
+    char key[64], text[256];
+
+    (void)snprintf(key, sizeof key, "checkpoints/%s", job_id(&s));
+    (void)snprintf(text, sizeof text,
+                   "{\"since\":%lld,\"completed\":{\"path\":\"%s\",\"time\":%lld}}",
+                   (long long)s.now_ms, path, (long long)s.now_ms);
+    observe(&s, key, text);
+}
+
+Test(plan_stop, a_suspension_of_a_restarting_job_keeps_its_newest_retained_checkpoint)
+{
+    scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\"");
+    json_set(s.snapshot.cluster, "spec.flinkProperties", cJSON_CreateObject());
+    json_set_member_str(json_get(s.snapshot.cluster, "spec.flinkProperties"),
+                        "execution.checkpointing.externalized-checkpoint-retention",
+                        "RETAIN_ON_CANCELLATION");
+    run(&s);
+    after(&s, 5);
+    tell_checkpoint("file:///c/7");
+    restarts();
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    expect_waiting("it is waited for until");
+    after(&s, PATIENCE_S);
+    settle(&s);
+    cr_expect_eq(commands("cancel"), 1);
+    flink_lists(&s, job_id(&s), "CANCELED");
+    tell_checkpoint("file:///c/7");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Pending");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    settle(&s);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+}
+
+Test(plan_stop, a_checkpoint_that_goes_with_a_cancelled_job_is_none_to_go_on_from)
+{
+    scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\"");
+    run(&s);
+    after(&s, 5);
+    tell_checkpoint("file:///c/7");
+    restarts();
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    after(&s, 24 * 3600);
+    expect_waiting("when it runs");
+}
+
+Test(plan_stop, a_failed_job_goes_on_from_the_checkpoint_that_is_told_after_its_end)
+{
+    scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\",\"restartPolicy\":"
+                                 "\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":60");
+    run(&s);
+    tell_checkpoint("file:///c/7");
+    after(&s, 5);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Restarting");
+    after(&s, 1);
+    tell_checkpoint("file:///c/8");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/8");
+}
+
+Test(plan_stop, a_failed_job_does_not_wait_for_ever_for_its_last_checkpoint)
+{
+    scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\",\"restartPolicy\":"
+                                 "\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":60");
+    run(&s);
+    tell_checkpoint("file:///c/7");
+    after(&s, 5);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    after(&s, 10);
+    settle(&s);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+}
