@@ -130,11 +130,16 @@ static void submit(struct planner *p)
 static void start(struct planner *p)
 {
     const struct submitter *s = &p->v->submitter;
+    int64_t checkpoint_due = life_checkpoint_due_ms(p->v, p->l);
 
     if (p->l->state == JOB_RESTARTING && p->l->restart_at_ms > p->v->now_ms)
         return; /* life's wake-up time */
     if (p->v->rec_job && !plan_is_recorded(p))
         return; /* the end of the last run has to be recorded first */
+    if (checkpoint_due) {
+        plan_wake(p, checkpoint_due);
+        return;
+    }
     if (s->json) {
         /* Of the last run. Its job id is recorded (else this would be a new run). */
         plan_delete(p, s->json, "the submitter of an earlier run");
