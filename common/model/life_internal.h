@@ -25,7 +25,8 @@ enum {
     SUBMIT_UNREACHABLE_MS = 60 * 1000, /* … or to giving up on a JobManager that doesn't answer */
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
-    SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */
+    SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1; doubles with each failure */
+    SAVEPOINT_RETRY_MAX_MS = 2 * 60 * 1000,
     CHECKPOINT_SETTLE_MS =
         10 * 1000, /* how long the last checkpoint of a failed job is waited for */
     RESTART_BACKOFF_MS = 10 * 1000,

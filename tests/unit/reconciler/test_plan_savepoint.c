@@ -69,6 +69,34 @@ Test(plan_savepoint, one_is_taken_every_so_many_seconds)
     cr_expect_eq(commands("savepoint"), 2);
 }
 
+Test(plan_savepoint, one_that_fails_is_tried_again_after_10_s_then_less_and_less_often)
+{
+    static const int delays[] = {10, 20, 40, 80, 120, 120};
+
+    scenario_init(&s, SAVEPOINTS ",\"autoSavepointSeconds\":60");
+    run(&s);
+    after(&s, 60);
+    settle(&s);
+    for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
+        cr_assert_eq(commands("savepoint"), (int)i + 1);
+        trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
+        settle(&s);
+        after(&s, delays[i] - 1);
+        settle(&s);
+        cr_expect_eq(commands("savepoint"), (int)i + 1, "after failure %zu", i + 1);
+        after(&s, 1);
+        settle(&s);
+    }
+    completes("file:///s/1");
+    after(&s, 60);
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
+    settle(&s);
+    after(&s, 10);
+    settle(&s);
+    cr_expect_eq(commands("savepoint"), (int)ARRAY_SIZE(delays) + 3, "a success is a new start");
+}
+
 Test(plan_savepoint, one_is_taken_at_the_times_of_a_cron_expression)
 {
     scenario_init(&s, SAVEPOINTS ",\"autoSavepointSchedule\":\"*/10 * * * *\"");
