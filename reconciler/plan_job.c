@@ -13,7 +13,6 @@ enum {
     SUBMIT_RETRY_MS = 15 * 1000, /* after a refused submitter (quota, admission); doubles */
     SUBMIT_RETRY_MAX_MS = 5 * 60 * 1000,
     SUBMIT_AGAIN_MS = 5 * 1000, /* how long the watcher may take to see a created submitter */
-    CHECKPOINT_TOLD_MS = 10 * 1000, /* how long after a job's end its checkpoints are waited for */
     TRIES_MAX = 1000,
 };
 
@@ -95,35 +94,19 @@ static void submit(struct planner *p)
     plan_command(p, "submit", key, args, restart ? "restart after a failure" : "the job is to run");
 }
 
-/* The checkpoint to go on from isn't told yet: that of the job's end may be newer, and Flink may have
- * removed the one that is known. */
-static bool is_checkpoint_due(struct planner *p)
-{
-    const struct view *v = p->v;
-    int64_t due = v->jobs_since_ms + CHECKPOINT_TOLD_MS;
-    char key[64];
-    const cJSON *seen;
-
-    (void)snprintf(key, sizeof key, "checkpoints/%s", v->job_id ? v->job_id : "");
-    seen = json_member(v->snapshot->observations, key);
-    if (!str_eq(json_str(v->job, "restoreFrom"), "LatestState") || !view_flink_job(v, v->job_id) ||
-        json_bool(p->l->job, "finalSavepoint", false) || life_from_savepoint_changed(v) ||
-        json_int(seen, "since", 0) >= v->jobs_since_ms || due <= v->now_ms)
-        return false;
-    plan_wake(p, due);
-    return true;
-}
-
 static void start(struct planner *p)
 {
     const struct submitter *s = &p->v->submitter;
+    int64_t checkpoint_due = life_checkpoint_due_ms(p->v, p->l);
 
     if (p->l->state == JOB_RESTARTING && p->l->restart_at_ms > p->v->now_ms)
         return; /* life's wake-up time */
     if (p->v->rec_job && !plan_is_recorded(p))
         return; /* the end of the last run has to be recorded first */
-    if (is_checkpoint_due(p))
+    if (checkpoint_due) {
+        plan_wake(p, checkpoint_due);
         return;
+    }
     if (s->json) {
         /* Of the last run. Its job id is recorded (else this would be a new run). */
         plan_delete(p, s->json, "the submitter of an earlier run");

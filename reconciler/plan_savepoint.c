@@ -6,14 +6,40 @@
 #include "common/base/time.h"
 #include "reconciler/plan_internal.h"
 
+/* How often it was tried for this reason since the last success, as far as the journal knows. */
+static int tries(const struct planner *p, const char *reason)
+{
+    int64_t success_s = time_parse_rfc3339(json_str(p->l->job, "savepointTime")) / 1000;
+    int n = 0;
+
+    json_foreach (command, p->v->snapshot->commands)
+        n += str_eq(json_str(command, "args.reason"), reason) &&
+             str_eq(json_str(command, "args.jobId"), p->v->job_id) &&
+             !str_eq(json_str(command, "kind"), "cancel") &&
+             json_int(command, "createdAt", 0) / 1000 > success_s;
+    return n;
+}
+
+/* Somebody waits for these, and asks again when they have failed. */
+static bool is_asked_for(const char *reason)
+{
+    return str_eq(reason, REASON_CANCEL) || str_eq(reason, REASON_DELETION);
+}
+
 int64_t plan_savepoint_retry_at(const struct planner *p, const char *reason)
 {
     const cJSON *last = p->l->savepoint;
+    int64_t delay = SAVEPOINT_RETRY_MS;
 
     if (!str_eq(json_str(last, "triggerReason"), reason) ||
         !savepoint_has_failed(json_str(last, "state")))
         return 0;
-    return time_parse_rfc3339(json_str(last, "requestTime")) + SAVEPOINT_RETRY_MS;
+    for (int n = is_asked_for(reason) ? 0 : tries(p, reason);
+         n > 1 && delay < SAVEPOINT_RETRY_MAX_MS; n--)
+        delay *= 2;
+    if (delay > SAVEPOINT_RETRY_MAX_MS)
+        delay = SAVEPOINT_RETRY_MAX_MS;
+    return time_parse_rfc3339(json_str(last, "requestTime")) + delay;
 }
 
 /* When the next periodic savepoint is due; 0: never. */

@@ -23,44 +23,68 @@ void details_cancel(struct poll *p)
 {
     flink_cancel(p->exceptions.call);
     flink_cancel(p->checkpoints.call);
+    cJSON_Delete(p->exceptions.json);
+    cJSON_Delete(p->checkpoints.json);
     p->exceptions = p->checkpoints = (struct detail){0};
 }
 
-static void remember(struct detail *d, const char *key, const char *prefix)
+static void remember(struct detail *d, const cJSON *observation, const char *prefix)
 {
+    const char *key = observation->string;
     size_t len = strlen(prefix);
 
-    if (str_starts(key, prefix) && is_hex32(key + len))
-        str_copy(d->known, sizeof(d->known), key + len);
+    if (!str_starts(key, prefix) || !is_hex32(key + len))
+        return;
+    str_copy(d->known, sizeof(d->known), key + len);
+    cJSON_Delete(d->json);
+    d->json = json_copy(observation);
+    json_remove(d->json, "since");
+    if (json_bool(d->json, "last", false))
+        str_copy(d->ended, sizeof(d->ended), d->known);
 }
 
 void details_known(struct poll *p, const cJSON *observations)
 {
     json_foreach (observation, observations) {
-        remember(&p->exceptions, observation->string, exceptions_prefix);
-        remember(&p->checkpoints, observation->string, checkpoints_prefix);
+        remember(&p->exceptions, observation, exceptions_prefix);
+        remember(&p->checkpoints, observation, checkpoints_prefix);
     }
 }
 
-/* A job has one observation of a kind; that of the run before goes with the first of the next. */
-static void answered(struct poll *p, struct detail *d, const char *prefix,
-                     struct flink_response *response)
+/* A job has one observation of a kind; that of the run before goes with the first of the next.
+ * Takes @json. */
+static void learn(struct poll *p, struct detail *d, const char *prefix, cJSON *json)
 {
     _cleanup_(freep) char *old_key = NULL;
 
-    d->call = NULL;
-    if (!response->json) {
-        log_debug("cluster=%s %s%s: %s", p->cluster->uid, prefix, d->job, response->error);
-        d->pending = response->transient && d->tries < TRIES_MAX;
+    if (str_eq(d->known, d->job) && json_equal(d->json, json)) {
+        cJSON_Delete(json);
         return;
     }
-    d->pending = false;
     if (d->known[0] && !str_eq(d->known, d->job))
         old_key = str_printf("%s%s", prefix, d->known);
     if (old_key)
         record_observation(p->source->w->record, p->cluster->uid, old_key, NULL);
     str_copy(d->known, sizeof(d->known), d->job);
-    poll_observe(p, prefix, d->job, TAKE(response->json));
+    cJSON_Delete(d->json);
+    d->json = json_copy(json);
+    poll_observe(p, prefix, d->job, json);
+}
+
+static void answered(struct poll *p, struct detail *d, const char *prefix,
+                     struct flink_response *response)
+{
+    d->call = NULL;
+    d->pending = !response->json && response->transient && d->tries < TRIES_MAX;
+    if (!response->json)
+        log_debug("cluster=%s %s%s: %s", p->cluster->uid, prefix, d->job, response->error);
+    if (d->last && !d->pending)
+        str_copy(d->ended, sizeof(d->ended), d->job);
+    if (!response->json)
+        return;
+    if (d->last)
+        (void)json_set_bool(response->json, "last", true);
+    learn(p, d, prefix, TAKE(response->json));
 }
 
 static void on_exceptions(struct flink_response *response, void *userdata)
@@ -86,7 +110,7 @@ static void ask(struct poll *p, struct detail *d)
     struct error err = {0};
     int r;
 
-    if (!base || !d->pending || d->call)
+    if (!base || !d->pending || d->call || time_monotonic_ms() < d->due_ms)
         return;
     d->tries++;
     d->asked_ms = time_monotonic_ms();
@@ -105,8 +129,22 @@ static void want(struct detail *d, const char *job)
     if (d->call) /* its answer comes first; the next look asks again */
         return;
     d->pending = true;
+    d->last = false;
+    d->due_ms = 0;
     d->tries = 0;
     str_copy(d->job, sizeof(d->job), job);
+}
+
+/* The job has ended: once more, when Flink's web server has forgotten what it said before. */
+static void want_last(struct detail *d, const char *job)
+{
+    if (str_eq(d->ended, job) || (d->pending && d->last && str_eq(d->job, job)))
+        return;
+    flink_cancel(d->call);
+    d->call = NULL;
+    want(d, job);
+    d->last = true;
+    d->due_ms = time_monotonic_ms() + POLL_CACHE_MS;
 }
 
 static bool is_trouble(const char *state)
@@ -124,9 +162,11 @@ static void look_at(struct poll *p, const char *job, const char *before, const c
         want(&p->exceptions, job);
     if (!p->cluster->facts.latest_state)
         return;
-    if ((after && !is_running && (was_running || !str_eq(p->checkpoints.known, job))) ||
-        (is_running && (!was_running || !p->checkpoints.asked_ms ||
-                        now_ms - p->checkpoints.asked_ms >= POLL_CHECKPOINTS_MS)))
+    if (job_state_is_stopped(job_state_of_flink(after)))
+        want_last(&p->checkpoints, job);
+    else if ((after && !is_running && (was_running || !str_eq(p->checkpoints.known, job))) ||
+             (is_running && (!was_running || !p->checkpoints.asked_ms ||
+                             now_ms - p->checkpoints.asked_ms >= POLL_CHECKPOINTS_MS)))
         want(&p->checkpoints, job);
 }
 

@@ -7,9 +7,11 @@
  * "since", "jm": uid of the JobManager's pod, "jmRestarts": of its container} or
  *                       {"reachable": false, "error", "since"}
  *   "trigger/<id>"      {"completed": bool, "location"?, "failure"?, "unknown"?: true, "since"} of
- * a savepoint or stop "dispose/<id>"      the same of a disposal "exceptions/<job>"  {"exceptions":
- * [text, …], "since"} when the job failed or restarts "checkpoints/<job>" {"completed"?,
- * "restored"?, "since"} with restoreFrom LatestState
+ *                       a savepoint or stop
+ *   "dispose/<id>"      the same of a disposal
+ *   "exceptions/<job>"  {"exceptions": [text, …], "since"} when the job failed or restarts
+ *   "checkpoints/<job>" {"completed"?, "restored"?, "last"?: true, "since"} with restoreFrom
+ *                       LatestState; last: the job has ended, there won't be another one
  */
 #ifndef WATCHER_FLINK_SOURCE_H
 #define WATCHER_FLINK_SOURCE_H

@@ -37,9 +37,12 @@ struct detail {
     struct flink_call *call;
     char job[FLINK_ID_SIZE]; /* asked, or to ask */
     char known[FLINK_ID_SIZE]; /* job whose observation is in the journal; "" none */
+    cJSON *json; /* … and what it says; NULL: none */
+    char ended[FLINK_ID_SIZE]; /* job that has ended, and was asked for the last time */
     bool pending;
+    bool last; /* the job has ended: the answer won't change any more */
     int tries;
-    int64_t asked_ms; /* monotonic */
+    int64_t asked_ms, due_ms; /* monotonic; due: not to be asked earlier */
 };
 
 struct poll {

@@ -15,7 +15,9 @@ int64_t poll_trigger_ms(int64_t age_ms);
 
 enum {
     POLL_FAST_MS = 250,
-    POLL_CHECKPOINTS_MS = 20000,
+    POLL_CHECKPOINTS_MS = 3000, /* fresher than Flink's own cache it can't be */
+    POLL_CACHE_MS =
+        3500, /* so long Flink's web server may repeat an answer (web.refresh-interval) */
     /* Flink doesn't know a trigger: believed when it says so that often and that far apart, as a
      * JobManager that was just asked may be late. */
     POLL_UNKNOWN_TIMES = 3,

@@ -69,18 +69,28 @@ bool life_from_savepoint_changed(const struct view *v)
            !str_eq(v->from_savepoint, current);
 }
 
+static bool may_use_checkpoint(const struct view *v, const struct life *life)
+{
+    return str_eq(json_str(v->job, "restoreFrom"), "LatestState") && v->job_id &&
+           !json_bool(life->job, "finalSavepoint", false);
+}
+
+/* What is known of the checkpoints of the run; NULL: nothing. */
+static const cJSON *checkpoints(const struct view *v)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "checkpoints/%s", v->job_id ? v->job_id : "");
+    return json_member(v->snapshot->observations, key);
+}
+
 /* The newest retained checkpoint of the run, when it is newer than the last savepoint. */
 static const char *newer_checkpoint(const struct view *v, const struct life *life)
 {
-    char key[64];
-    const cJSON *completed;
+    const cJSON *completed = json_member(checkpoints(v), "completed");
 
-    if (!str_eq(json_str(v->job, "restoreFrom"), "LatestState") || !v->job_id ||
-        json_bool(life->job, "finalSavepoint", false))
-        return NULL;
-    (void)snprintf(key, sizeof key, "checkpoints/%s", v->job_id);
-    completed = json_member(json_member(v->snapshot->observations, key), "completed");
-    if (json_int(completed, "time", 0) <= time_parse_rfc3339(json_str(life->job, "savepointTime")))
+    if (!may_use_checkpoint(v, life) ||
+        json_int(completed, "time", 0) <= time_parse_rfc3339(json_str(life->job, "savepointTime")))
         return NULL;
     return json_str(completed, "path");
 }
@@ -95,6 +105,58 @@ const char *life_retained_checkpoint(const struct view *v, const struct life *l)
                : NULL;
 }
 
+int64_t life_checkpoint_due_ms(const struct view *v, const struct life *life)
+{
+    const char *state = json_str(view_flink_job(v, v->job_id), "state");
+    int64_t due = time_parse_rfc3339(json_str(life->job, "completionTime")) + CHECKPOINT_SETTLE_MS;
+
+    if (!may_use_checkpoint(v, life) || life_from_savepoint_changed(v) ||
+        json_bool(checkpoints(v), "last", false) || due <= v->now_ms ||
+        !job_state_is_stopped(job_state_of_flink(state)))
+        return 0;
+    return due;
+}
+
+/* Flink's words, on every file system (AbstractFsCheckpointStorageAccess). */
+static bool is_about_missing_state(const char *text, const char *location)
+{
+    return text && strstr(text, location) &&
+           (strstr(text, "Cannot find checkpoint or savepoint") ||
+            strstr(text, "Cannot find meta data file"));
+}
+
+const char *life_missing_state(const struct life *life)
+{
+    const char *from = json_str(life->job, "fromSavepoint");
+
+    if (str_empty(from))
+        return NULL;
+    json_foreach (reason, json_member(life->job, "failureReasons")) {
+        if (is_about_missing_state(cJSON_GetStringValue(reason), from))
+            return from;
+    }
+    return NULL;
+}
+
+/* Flink deletes its older checkpoints: the one that was known may be gone by the time it is needed.
+ * The last savepoint isn't. */
+static const char *instead_of_checkpoint(const struct view *v, const struct life *life)
+{
+    const char *missing = life_missing_state(life);
+    const char *newest = json_str(cJSON_GetArrayItem(life->savepoints, 0), "location");
+    int64_t ended = time_parse_rfc3339(json_str(life->job, "completionTime"));
+
+    if (!missing || !newest || str_eq(missing, v->from_savepoint) ||
+        !str_eq(json_str(v->job, "restoreFrom"), "LatestState") ||
+        !life_state_is_fresh(v, life, ended))
+        return NULL;
+    json_foreach (entry, life->savepoints) {
+        if (str_eq(json_str(entry, "location"), missing))
+            return NULL;
+    }
+    return newest;
+}
+
 static const char *not_empty(const char *text)
 {
     return str_empty(text) ? NULL : text;
@@ -107,6 +169,8 @@ const char *life_restore_point(const struct view *v, const struct life *life)
     if (life_from_savepoint_changed(v))
         return v->from_savepoint;
     found = newer_checkpoint(v, life);
+    if (!found)
+        found = instead_of_checkpoint(v, life);
     if (!found)
         found = not_empty(json_str(life->job, "savepointLocation"));
     if (!found)
@@ -252,6 +316,19 @@ static void cleanup_of(const struct view *v, struct life *l)
     l->cleanup_policy = json_str_or(v->job, key, fallback);
 }
 
+static void say_missing_state(const struct view *v, struct life *l)
+{
+    const char *missing = life_missing_state(l);
+
+    if (!missing || !(l->state == JOB_RESTARTING || job_state_is_failed(l->state)) ||
+        !str_eq(life_restore_point(v, l), missing))
+        return;
+    life_say(l, "StateMissing",
+             "the job can't start from %.600s, which isn't there: bring it back, or set "
+             "spec.job.fromSavepoint to a savepoint that is",
+             missing);
+}
+
 static void say_why(const struct view *v, struct life *l)
 {
     const char *savepoint = json_str(l->savepoint, "state");
@@ -263,6 +340,7 @@ static void say_why(const struct view *v, struct life *l)
         life_say(l, "UpdateNeedsSavepoint",
                  "the update waits for a savepoint of the running job; the last try: %s",
                  json_str_or(l->savepoint, "message", "failed"));
+    say_missing_state(v, l);
     if (job_state_is_failed(l->state)) {
         const cJSON *first = cJSON_GetArrayItem(json_member(l->job, "failureReasons"), 0);
         const char *text = cJSON_GetStringValue(first);

@@ -50,6 +50,11 @@ const char *life_job_id(const struct life *life); /* "" when none */
 /** Where the next run starts from (spec 03-children 10.2, 05-lifecycle 5): a savepoint or a
  * retained checkpoint; NULL: from nothing. Borrows from the snapshot or @life. */
 const char *life_restore_point(const struct view *v, const struct life *life);
+/** Until when to wait for the last checkpoint of a run that has failed: the one that is known may
+ * not be it, and be gone. 0: it is known, or doesn't matter. */
+int64_t life_checkpoint_due_ms(const struct view *v, const struct life *life);
+/** What the last run couldn't start from, since it isn't there; NULL. Borrows from @life. */
+const char *life_missing_state(const struct life *life);
 /** Does spec.job.fromSavepoint differ from the current revision's: only then it decides an update.
  */
 bool life_from_savepoint_changed(const struct view *v);

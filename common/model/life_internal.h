@@ -23,13 +23,17 @@ enum {
     SUBMIT_SETTLE_MS = 12 * 1000,
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
-    SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1 */
+    SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1; doubles with each failure */
+    SAVEPOINT_RETRY_MAX_MS = 2 * 60 * 1000,
+    CHECKPOINT_SETTLE_MS =
+        10 * 1000, /* how long the last checkpoint of a failed job is waited for */
     RESTART_BACKOFF_MS = 10 * 1000,
     RESTART_BACKOFF_MAX_MS = 5 * 60 * 1000,
     RESTART_STABLE_MS = 10 * 60 * 1000, /* a run that long counts as healthy */
     FAILURE_REASONS_MAX = 5,
     FAILURE_REASON_BYTES = 2048,
-    SAVEPOINTS_MAX = 10,
+    SAVEPOINTS_MAX = 20, /* in status.savepoints */
+    SAVEPOINTS_RETAINED_MAX = 100, /* … when they are disposed of by age or count */
 };
 
 bool savepoint_is_stop(const char *reason); /* reasons that end the job */

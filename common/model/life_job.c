@@ -397,20 +397,31 @@ static bool was_tried(const struct view *v)
     return s->json && !s->deleting && s->by_flinkd && str_eq(s->revision, v->revision.next_name);
 }
 
+/* An update that starts the job again, from state that is at hand. */
+static bool is_update_due(const struct view *v, const struct life *l)
+{
+    return l->update == UPDATE_IN_PROGRESS && !l->cancel_wanted && !was_tried(v) &&
+           (v->change & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE));
+}
+
+static void go_on_with_update(struct life *l)
+{
+    l->state = JOB_UPDATING;
+    l->will_restart = false;
+    l->restart_at_ms = 0;
+    json_remove(l->job, "deployTime");
+}
+
 static void after_end(const struct view *v, struct life *l)
 {
-    bool stopped = job_state_is_stopped(l->state);
-
     if (is_suspension(v, l) ||
         (life_is_pause(v, l) && (v->suspend || l->update != UPDATE_IN_PROGRESS))) {
         l->state = JOB_PENDING;
         l->suspended = v->suspend;
         return;
     }
-    if (stopped && l->update == UPDATE_IN_PROGRESS && !l->cancel_wanted && !was_tried(v) &&
-        (v->change & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE))) {
-        l->state = JOB_UPDATING;
-        json_remove(l->job, "deployTime");
+    if (job_state_is_stopped(l->state) && is_update_due(v, l)) {
+        go_on_with_update(l);
         return;
     }
     if (job_state_is_failed(l->state) && v->restart_on_failure && !l->cancel_wanted &&
@@ -488,6 +499,8 @@ void life_job(const struct view *v, struct life *l)
     if (job_state_is_stopped(l->state)) {
         stopped_effects(v, l);
         after_end(v, l);
+    } else if (l->state == JOB_RESTARTING && is_update_due(v, l)) {
+        go_on_with_update(l); /* what the user changed isn't held up by the failures before */
     }
     json_set_str(l->job, "state", job_state_name(l->state));
 }

@@ -122,6 +122,7 @@ static bool is_drained(const struct view *v, const struct life *l)
 
 static void remember(const struct view *v, struct life *l, const char *location)
 {
+    int max = json_has(v->job, "savepointRetention") ? SAVEPOINTS_RETAINED_MAX : SAVEPOINTS_MAX;
     cJSON *entry = cJSON_CreateObject(), *list = cJSON_CreateArray();
     char when[32];
 
@@ -133,10 +134,9 @@ static void remember(const struct view *v, struct life *l, const char *location)
                  is_drained(v, l) ? REASON_DRAINED : json_str(l->savepoint, "triggerReason"));
     json_set_str(entry, "formatType", json_str(l->savepoint, "formatType"));
     json_add_item(list, entry);
-    /* One more than is kept: the surplus is disposed of, then forgotten (see plan). */
+    /* What is forgotten can't be disposed of any more (see plan). */
     json_foreach (old, l->savepoints) {
-        if (cJSON_GetArraySize(list) < SAVEPOINTS_MAX * 2 &&
-            !str_eq(json_str(old, "location"), location))
+        if (cJSON_GetArraySize(list) < max && !str_eq(json_str(old, "location"), location))
             json_add_item(list, json_copy(old));
     }
     cJSON_Delete(l->savepoints);

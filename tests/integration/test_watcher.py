@@ -258,6 +258,24 @@ def test_the_newest_checkpoint_is_known_where_it_may_be_restored(w: World) -> No
     w.wait_observation(uid, f"checkpoints/{job.id}", lambda o: o["completed"]["path"] == "/checkpoints/chk-2", 5)
 
 
+def test_once_a_job_has_ended_its_last_checkpoint_is_asked_for_when_flink_no_longer_repeats_itself(w: World) -> None:
+    ns = w.namespace()
+    job = w.flink.add_job(ns, "wc", checkpoint="/checkpoints/chk-1")
+    uid = w.add_cluster(ns, status=running(job.id), restoreFrom="LatestState")
+    w.add_jobmanager(ns)
+    check("last" not in w.wait_observation(uid, f"checkpoints/{job.id}"), "it hasn't ended")
+    job.state = "FAILED"
+    w.wait_observation(uid, "overview", lambda o: o["jobs"][0]["state"] == "FAILED")
+    failed = time.monotonic()
+    job.checkpoint = "/checkpoints/chk-2"  # before it failed; Flink's web server had another answer in its cache
+    seen = w.wait_observation(uid, f"checkpoints/{job.id}", lambda o: o.get("last"), 10)
+    check_equal(seen["completed"]["path"], "/checkpoints/chk-2", "the path")
+    check(time.monotonic() - failed > 3, "the cache may not have been over")
+    requests = w.flink.cluster(ns, "wc").requests
+    asked = [r for r in requests if r[1].endswith("/checkpoints")]
+    hold(lambda: [r for r in requests if r[1].endswith("/checkpoints")] == asked, "asked no more", 4)
+
+
 # ---- its own life --------------------------------------------------------------------------------
 
 

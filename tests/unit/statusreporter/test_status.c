@@ -381,7 +381,7 @@ Test(status, the_inventory_of_savepoints_is_bounded)
     job_cluster("Running");
     cJSON_Delete(k.l.savepoints);
     k.l.savepoints = cJSON_CreateArray();
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 200; i++)
         json_add_item(k.l.savepoints, parse("{'location':'l','time':'t'}"));
     cr_expect_eq(json_count(known_status(&k), "savepoints"), STATUS_SAVEPOINTS_MAX);
 }
