@@ -424,7 +424,7 @@ static void dispatch(struct world *w, struct happening *e)
         flink_recover(w, e->id);
         break;
     case EVENT_SUBMITTER:
-        flink_submitter_step(w, e->id, e->number);
+        submitter_step(w, e->id, e->number);
         break;
     case EVENT_JOBS:
         flink_jobs(w);

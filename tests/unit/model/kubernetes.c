@@ -76,6 +76,14 @@ static void set_version(struct world *w, cJSON *object)
     json_set_str(object, "metadata.resourceVersion", version);
 }
 
+int64_t kube_version(const cJSON *object)
+{
+    int64_t version = 0;
+
+    (void)str_to_i64(json_str_or(object, "metadata.resourceVersion", "0"), &version);
+    return version;
+}
+
 void kube_touch(struct world *w, cJSON *object)
 {
     set_version(w, object);

@@ -163,6 +163,7 @@ void violate(struct world *w, const char *fmt, ...) _printf_(2, 3);
 /* ---- kubernetes.c ---- */
 cJSON *kube_find(const struct world *w, const char *kind, const char *name);
 cJSON *kube_find_uid(const struct world *w, const char *uid);
+int64_t kube_version(const cJSON *object);
 /* After a change in place: a new version, told to the watcher. */
 void kube_touch(struct world *w, cJSON *object);
 void kube_apply(struct world *w, const cJSON *manifest);
@@ -205,14 +206,28 @@ void flink_trigger_ends(struct world *w, const char *id, int outcome);
 int flink_trigger(struct world *w, const cJSON *args, bool stop);
 int flink_cancel_job(struct world *w, const char *id);
 void flink_dispose(struct world *w, const char *location);
-void flink_submitter_step(struct world *w, const char *pod_uid, int step);
 
-/* ---- daemons.c ---- */
+/* ---- submitter.c ---- */
+enum { STEP_SHUT_DOWN = 3000 }; /* an Application cluster ends; plus the exit status */
+
+void submitter_step(struct world *w, const char *pod_uid, int step);
+/* Of its first container. NULL: none. */
+const char *pod_arg_after(const cJSON *pod, const char *flag);
+const char *pod_last_arg(const cJSON *pod);
+
+/* ---- daemons.c, and a file for each: the real plan() and life, between a watcher, a jobsubmitter
+ * and a statusreporter that are late, die, and forget as theirs do ---- */
+enum { WRITE_SEEN_MS = 10 * 1000 }; /* so long a write of its own may take to come back */
+
 void daemons_event(struct world *w, struct happening *e);
 void journal_changed(struct world *w, bool watcher_too);
 void journal_lose(struct world *w);
+void watcher_event(struct world *w, struct happening *e);
+void reconciler_event(struct world *w, struct happening *e);
 void reconciler_dies(struct world *w);
+void jobsubmitter_event(struct world *w, struct happening *e);
 void submitter_dies(struct world *w);
+void statusreporter_event(struct world *w, struct happening *e);
 
 /* ---- history.c ---- */
 /* From a seed to its end. 0, or -1 with w->violation. */
