@@ -123,15 +123,26 @@ Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
     expect_waiting("maxStateAgeToRestoreSeconds");
 }
 
-static void tell_checkpoint(const char *path)
+/* @is_last: asked for after the job's end. */
+static void tell_checkpoint_of(const char *path, bool is_last)
 {
     char key[64], text[256];
 
     (void)snprintf(key, sizeof key, "checkpoints/%s", job_id(&s));
     (void)snprintf(text, sizeof text,
-                   "{\"since\":%lld,\"completed\":{\"path\":\"%s\",\"time\":%lld}}",
-                   (long long)s.now_ms, path, (long long)s.now_ms);
+                   "{\"since\":%lld,\"completed\":{\"path\":\"%s\",\"time\":%lld}%s}",
+                   (long long)s.now_ms, path, (long long)s.now_ms, is_last ? ",\"last\":true" : "");
     observe(&s, key, text);
+}
+
+static void tell_checkpoint(const char *path)
+{
+    tell_checkpoint_of(path, false);
+}
+
+static void tell_last_checkpoint(const char *path)
+{
+    tell_checkpoint_of(path, true);
 }
 
 Test(plan_stop, a_suspension_of_a_restarting_job_keeps_its_newest_retained_checkpoint)
@@ -151,7 +162,7 @@ Test(plan_stop, a_suspension_of_a_restarting_job_keeps_its_newest_retained_check
     settle(&s);
     cr_expect_eq(commands("cancel"), 1);
     flink_lists(&s, job_id(&s), "CANCELED");
-    tell_checkpoint("file:///c/7");
+    tell_last_checkpoint("file:///c/7");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Pending");
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
@@ -182,7 +193,7 @@ Test(plan_stop, a_failed_job_goes_on_from_the_checkpoint_that_is_told_after_its_
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Restarting");
     after(&s, 1);
-    tell_checkpoint("file:///c/8");
+    tell_last_checkpoint("file:///c/8");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/8");
