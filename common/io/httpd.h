@@ -30,7 +30,7 @@ struct httpd_config {
     const char *addr; /* "host:port", ":port" = all interfaces, IPv4 and IPv6 */
     const char *cert_pem, *key_pem; /* both: HTTPS (TLS >= 1.2) */
     size_t max_body_bytes; /* 413 over it; 0: 64 KiB */
-    unsigned max_connections; /* 0: 64 */
+    unsigned max_connections; /* 0: 64; more make those leave that wait longest for nothing */
     unsigned timeout_s; /* of an idle or slow connection; 0: 10 */
 };
 
@@ -38,6 +38,11 @@ struct httpd_config {
 int httpd_new(struct loop *loop, const struct httpd_config *config, httpd_fn fn, void *userdata,
               struct httpd **ret, struct error *err);
 struct httpd *httpd_free(struct httpd *httpd);
+/** New connections get this certificate from now on. Those that there are aren't cut: each is
+ * closed after its next answer, or when it has been silent for timeout_s. -EINVAL: it can't be
+ * served; all stays as it was. */
+int httpd_set_certificate(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                          struct error *err);
 int httpd_port(const struct httpd *httpd); /* the port it listens on (for port 0) */
 
 /** Serve /healthz (200 while the loop turns) and /readyz (200 when *ready) at @addr; "" = nothing,
