@@ -257,6 +257,9 @@ static void reconcile_child(struct planner *p, const cJSON *manifest)
         reconcile_existing(p, manifest, live);
     } else if (is_workload(kind) && has_pods_of(p, name)) {
         p->children_settling = true; /* of its predecessor: the new one's would meet them */
+    } else if (str_eq(kind, "StatefulSet") && str_ends(name, "-jobmanager") &&
+               !plan_ha_is_clear(p)) {
+        p->children_settling = true; /* it would bring back the run before */
     } else {
         apply(p, manifest, "it doesn't exist");
     }
@@ -287,43 +290,6 @@ static void remove_undesired(struct planner *p, const cJSON *children)
     }
 }
 
-static cJSON *owned_by_cluster(const struct planner *p)
-{
-    cJSON *owners = cJSON_CreateArray(), *owner = cJSON_CreateObject();
-
-    json_set_str(owner, "apiVersion", "flinkoperator.k8s.io/v1beta1");
-    json_set_str(owner, "kind", "FlinkCluster");
-    json_set_str(owner, "name", p->v->name);
-    json_set_str(owner, "uid", p->v->uid);
-    json_set_bool(owner, "controller", true);
-    json_set_bool(owner, "blockOwnerDeletion", false);
-    json_add_item(owners, owner);
-    return owners;
-}
-
-/* Flink's HA metadata goes with the FlinkCluster, unless somebody else owns it. */
-static void adopt_ha(struct planner *p)
-{
-    if (!p->v->ha)
-        return;
-    json_foreach (object, p->v->snapshot->objects) {
-        struct action *action;
-
-        if (!str_eq(json_str(object, "kind"), "ConfigMap") ||
-            !str_eq(map_value(object, "metadata.labels", LABEL_CONFIGMAP_TYPE),
-                    CONFIGMAP_TYPE_HA) ||
-            json_count(object, "metadata.ownerReferences") > 0)
-            continue;
-        action = plan_add(p, ACTION_PATCH, "ConfigMap", json_str_or(object, "metadata.name", ""));
-        if (!action)
-            return;
-        action->manifest = cJSON_CreateObject();
-        json_set(action->manifest, "metadata.ownerReferences", owned_by_cluster(p));
-        json_set_str(action->manifest, "metadata.uid", json_str(object, "metadata.uid"));
-        plan_why(action, "Flink's HA metadata is to go with the FlinkCluster");
-    }
-}
-
 /* Claims that the reference operator gave to a StatefulSet would die with it: back to the
  * FlinkCluster first (spec 03-children 13, weakness). Done only when something is about to be
  * deleted. */
@@ -343,7 +309,7 @@ static void keep_claims(struct planner *p)
         if (!action)
             return;
         action->manifest = cJSON_CreateObject();
-        json_set(action->manifest, "metadata.ownerReferences", owned_by_cluster(p));
+        json_set(action->manifest, "metadata.ownerReferences", plan_owned_by_cluster(p));
         json_set_str(action->manifest, "metadata.uid", json_str(object, "metadata.uid"));
         plan_why(action, "the claim must outlive its StatefulSet");
         p->children_settling = true;
@@ -363,7 +329,7 @@ void plan_children(struct planner *p)
     /* What the children are to be until the job is down isn't known. */
     if (p->l->update == UPDATE_PREPARING && !p->l->mends && !p->v->revision.current_spec)
         return;
-    adopt_ha(p);
+    plan_ha_adopt(p);
     keep_claims(p);
     children = desired_now(p);
     json_foreach (child, children) {

@@ -18,7 +18,7 @@ enum {
 
 /* ---- start ---- */
 
-static bool was_never_seen(const struct planner *p)
+bool plan_was_never_seen(const struct planner *p)
 {
     const char *id = json_str(p->l->job, "id");
 
@@ -32,7 +32,7 @@ static void next_job_id(const struct planner *p, char out[33])
 {
     const char *previous = json_str_or(p->l->job, "id", "");
 
-    if (was_never_seen(p))
+    if (plan_was_never_seen(p))
         str_copy(out, 33, previous);
     else
         run_id(out, p->v->uid, previous, p->v->revision.next_name);
@@ -112,7 +112,7 @@ static void start(struct planner *p)
         plan_delete(p, s->json, "the submitter of an earlier run");
         return;
     }
-    if (s->pods_left || p->children_settling || p->v->other_running > 0)
+    if (s->pods_left || p->children_settling || p->v->other_running > 0 || !plan_ha_is_clear(p))
         return;
     if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
         return; /* the journal is new: what runs there will be known in a moment */

@@ -142,8 +142,7 @@ static int64_t patience_end(const struct planner *p, const char *reason)
     int64_t since = p->v->jobs_since_ms, asked = 0;
 
     if (str_eq(reason, REASON_DELETION))
-        asked = time_parse_rfc3339(
-            json_str(p->v->snapshot->cluster, "metadata.deletionTimestamp"));
+        asked = time_parse_rfc3339(json_str(p->v->snapshot->cluster, "metadata.deletionTimestamp"));
     else if (str_eq(reason, REASON_CANCEL))
         asked = time_parse_rfc3339(json_str(p->l->control, "updateTime"));
     return (asked ? asked : since) + life_savepoint_timeout_ms(p->v);

@@ -339,8 +339,7 @@ static bool waits_for_a_circling_job(const struct world *w)
         return false;
     for (int i = 0; i < JMS_MAX; i++)
         for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
-            if (run_is_live(&w->jms[i].runs[k]) &&
-                str_ends(w->jms[i].runs[k].version, "-circles"))
+            if (run_is_live(&w->jms[i].runs[k]) && str_ends(w->jms[i].runs[k].version, "-circles"))
                 return true;
     return false;
 }
