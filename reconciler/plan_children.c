@@ -127,8 +127,13 @@ static void apply(struct planner *p, const cJSON *manifest, const char *why)
     plan_why(action, "%s", why);
 }
 
-/* Does an update need this workload gone first? In recreate mode its pods all start anew; and
- * fields that a StatefulSet or Deployment can't change always do. */
+static bool is_headless(const cJSON *service)
+{
+    return str_eq(json_str(service, "spec.clusterIP"), "None");
+}
+
+/* Does an update need this child gone first? In recreate mode the pods of a workload all start
+ * anew; and fields that Kubernetes lets nobody change always do. */
 static bool needs_recreation(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     static const char *const fixed[] = {"spec.selector", "spec.serviceName",
@@ -136,6 +141,8 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
     bool by_mode = p->v->job && !job_state_is_active(p->l->state) &&
                    json_bool(p->v->spec, "recreateOnUpdate", true);
 
+    if (str_eq(json_str(manifest, "kind"), "Service")) /* its address can't be changed */
+        return is_headless(manifest) != is_headless(live);
     if (!is_workload(json_str(manifest, "kind")))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
