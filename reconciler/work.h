@@ -26,6 +26,7 @@ struct work {
     int in_flight; /* requests of the last plan under way */
     int failures; /* plans in a row with a failed request: the backoff */
     bool failed; /* a request of this plan failed */
+    bool elsewhere; /* another reconciler is at it */
     int64_t not_before_ms; /* monotonic: backoff, or several changes at once */
     int64_t wake_ms; /* wall clock: plan again then; 0: only on a change */
     struct work_write *writes; /* few, and only for a moment */
