@@ -91,7 +91,7 @@ struct stored {
 
 struct world {
     uint64_t random;
-    int64_t now_ms, seq;
+    int64_t begun_ms, now_ms, seq;
     struct happening events[EVENTS_MAX];
     int n_events;
     bool tracing;
