@@ -55,6 +55,8 @@ void plan_cancel(struct planner *p, const char *reason);
 /* Drop submissions that nobody wants any more, before they are done. */
 void plan_drop_submissions(struct planner *p, const char *why);
 bool plan_is_open(const cJSON *command);
+/* The run has its final savepoint: it is over. */
+bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);
 /* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until
  * its outcome is recorded. */

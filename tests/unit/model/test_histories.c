@@ -1,5 +1,6 @@
 /* Random histories of a FlinkCluster. HISTORIES=n: how many, from seed FIRST=n on; SEED=n: only
  * that one, with its trace. */
+/* timeout: 1800 */
 #include <stdio.h>
 #include <stdlib.h>
 

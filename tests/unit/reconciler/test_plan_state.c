@@ -428,6 +428,39 @@ Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
 }
 
+Test(plan_state, no_savepoint_is_taken_of_a_run_that_has_its_final_one)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    annotate(&s, "savepoint");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s); /* Flink still lists it as running */
+    cr_expect_eq(commands("savepoint"), 0);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+}
+
+Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_update)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    record_status(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands("stop"), 0);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+}
+
 Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
 {
     scenario_init(&s, SAVEPOINTS);
