@@ -5,6 +5,7 @@
 
 #include "common/base/json.h"
 #include "common/base/log.h"
+#include "common/base/seat.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "jobsubmitter/work.h"
@@ -111,23 +112,29 @@ static int open_clients(struct jobsubmitter *js, struct error *err)
     return r;
 }
 
-static void identify(struct jobsubmitter *js)
+/* The same again after a crash: what was claimed is taken up at once. */
+static int identify(struct jobsubmitter *js, struct error *err)
 {
+    const struct common_config *c = &js->config->common;
     const char *pod = getenv("POD_NAME");
     char host[128] = "localhost";
+    int seat = 0;
+    int r = c->dry_run ? 0 : seat_take("jobsubmitter", c->journal, &seat, &js->seat_fd, err);
 
     if (!str_empty(js->config->identity))
         pod = js->config->identity;
     (void)gethostname(host, sizeof(host) - 1);
-    (void)snprintf(js->identity, sizeof(js->identity), "jobsubmitter@%s",
-                   str_empty(pod) ? host : pod);
+    (void)snprintf(js->identity, sizeof(js->identity), "jobsubmitter@%.250s/%d",
+                   str_empty(pod) ? host : pod, seat);
+    return r;
 }
 
 static int open_all(struct jobsubmitter *js, struct error *err)
 {
-    int r = 0;
+    int r = identify(js, err);
 
-    identify(js);
+    if (r)
+        return r;
     if (!js->config->common.dry_run) { /* which needs nobody but the journal */
         r = open_clients(js, err);
         if (r)
@@ -152,6 +159,7 @@ int jobsubmitter_new(const struct jobsubmitter_config *config, struct jobsubmitt
     if (!js)
         return error_set(err, ENOMEM, "out of memory");
     js->config = config;
+    js->seat_fd = -1;
     r = open_all(js, err);
     if (r)
         return r;
@@ -167,6 +175,8 @@ struct jobsubmitter *jobsubmitter_free(struct jobsubmitter *js)
     if (!js)
         return NULL;
     claim_forget(js);
+    if (js->seat_fd >= 0)
+        (void)close(js->seat_fd);
     loop_timer_free(js->sweep);
     httpd_free(js->health);
     bus_free(js->bus);

@@ -22,7 +22,8 @@ struct jobsubmitter {
     struct bus *bus;
     struct httpd *health;
     struct loop_timer *sweep;
-    char identity[256]; /* of the claims */
+    char identity[300]; /* of the claims */
+    int seat_fd; /* what makes it ours alone; -1: none */
     struct work *works; /* claimed, oldest first */
     int n_works;
     bool ready;

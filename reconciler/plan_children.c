@@ -151,8 +151,13 @@ static void create(struct planner *p, const cJSON *manifest)
     }
 }
 
-/* Does an update need this workload gone first? In recreate mode its pods all start anew; and
- * fields that a StatefulSet or Deployment can't change always do. */
+static bool is_headless(const cJSON *service)
+{
+    return str_eq(json_str(service, "spec.clusterIP"), "None");
+}
+
+/* Does an update need this child gone first? In recreate mode the pods of a workload all start
+ * anew; and fields that Kubernetes lets nobody change always do. */
 static bool needs_recreation(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     static const char *const fixed[] = {"spec.selector", "spec.serviceName",
@@ -160,6 +165,8 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
     bool by_mode = p->v->job && !job_state_is_active(p->l->state) &&
                    json_bool(p->v->spec, "recreateOnUpdate", true);
 
+    if (str_eq(json_str(manifest, "kind"), "Service")) /* its address can't be changed */
+        return is_headless(manifest) != is_headless(live);
     if (!is_workload(json_str(manifest, "kind")))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
@@ -281,6 +288,9 @@ static void reconcile_child(struct planner *p, const cJSON *manifest)
         reconcile_existing(p, manifest, live);
     } else if (is_workload(kind) && has_pods_of(p, name)) {
         p->children_settling = true; /* of its predecessor: the new one's would meet them */
+    } else if (str_eq(kind, "StatefulSet") && str_ends(name, "-jobmanager") &&
+               !plan_ha_is_clear(p)) {
+        p->children_settling = true; /* it would bring back the run before */
     } else {
         create(p, manifest);
     }
@@ -311,43 +321,6 @@ static void remove_undesired(struct planner *p, const cJSON *children)
     }
 }
 
-static cJSON *owned_by_cluster(const struct planner *p)
-{
-    cJSON *owners = cJSON_CreateArray(), *owner = cJSON_CreateObject();
-
-    json_set_str(owner, "apiVersion", "flinkoperator.k8s.io/v1beta1");
-    json_set_str(owner, "kind", "FlinkCluster");
-    json_set_str(owner, "name", p->v->name);
-    json_set_str(owner, "uid", p->v->uid);
-    json_set_bool(owner, "controller", true);
-    json_set_bool(owner, "blockOwnerDeletion", false);
-    json_add_item(owners, owner);
-    return owners;
-}
-
-/* Flink's HA metadata goes with the FlinkCluster, unless somebody else owns it. */
-static void adopt_ha(struct planner *p)
-{
-    if (!p->v->ha)
-        return;
-    json_foreach (object, p->v->snapshot->objects) {
-        struct action *action;
-
-        if (!str_eq(json_str(object, "kind"), "ConfigMap") ||
-            !str_eq(map_value(object, "metadata.labels", LABEL_CONFIGMAP_TYPE),
-                    CONFIGMAP_TYPE_HA) ||
-            json_count(object, "metadata.ownerReferences") > 0)
-            continue;
-        action = plan_add(p, ACTION_PATCH, "ConfigMap", json_str_or(object, "metadata.name", ""));
-        if (!action)
-            return;
-        action->manifest = cJSON_CreateObject();
-        json_set(action->manifest, "metadata.ownerReferences", owned_by_cluster(p));
-        json_set_str(action->manifest, "metadata.uid", json_str(object, "metadata.uid"));
-        plan_why(action, "Flink's HA metadata is to go with the FlinkCluster");
-    }
-}
-
 /* Claims that the reference operator gave to a StatefulSet would die with it: back to the
  * FlinkCluster first (spec 03-children 13, weakness). Done only when something is about to be
  * deleted. */
@@ -367,7 +340,7 @@ static void keep_claims(struct planner *p)
         if (!action)
             return;
         action->manifest = cJSON_CreateObject();
-        json_set(action->manifest, "metadata.ownerReferences", owned_by_cluster(p));
+        json_set(action->manifest, "metadata.ownerReferences", plan_owned_by_cluster(p));
         json_set_str(action->manifest, "metadata.uid", json_str(object, "metadata.uid"));
         plan_why(action, "the claim must outlive its StatefulSet");
         p->children_settling = true;
@@ -387,7 +360,7 @@ void plan_children(struct planner *p)
     /* What the children are to be until the job is down isn't known. */
     if (p->l->update == UPDATE_PREPARING && !p->l->mends && !p->v->revision.current_spec)
         return;
-    adopt_ha(p);
+    plan_ha_adopt(p);
     keep_claims(p);
     children = desired_now(p);
     json_foreach (child, children) {

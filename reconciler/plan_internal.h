@@ -31,9 +31,20 @@ bool plan_is_recorded(const struct planner *p);
  * recorded: only the newest is followed, so that outcome would get lost. */
 bool plan_may_trigger(const struct planner *p);
 
+/* ---- plan_ha.c ---- */
+/* Flink's HA metadata goes with the FlinkCluster, unless somebody else owns it. */
+void plan_ha_adopt(struct planner *p);
+/* May a JobManager start that isn't to bring back the run before? If not, what hinders is being
+ * removed. */
+bool plan_ha_is_clear(struct planner *p);
+/* metadata.ownerReferences; the caller's. */
+cJSON *plan_owned_by_cluster(const struct planner *p);
+
 void plan_revisions(struct planner *p);
 void plan_children(struct planner *p);
 void plan_job(struct planner *p);
+/* The recorded run never got as far as Flink, as far as is known: it is tried again. */
+bool plan_was_never_seen(const struct planner *p);
 void plan_deletion(struct planner *p);
 /* Stop the run for @reason: with a savepoint where that is wanted and possible. */
 void plan_stop(struct planner *p, const char *reason);
@@ -44,9 +55,11 @@ void plan_cancel(struct planner *p, const char *reason);
 /* Drop submissions that nobody wants any more, before they are done. */
 void plan_drop_submissions(struct planner *p, const char *why);
 bool plan_is_open(const cJSON *command);
+/* The run has its final savepoint: it is over. */
+bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);
-/* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until its outcome is
- * recorded. */
+/* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until
+ * its outcome is recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);
 /* Arguments of a savepoint or stop command; the caller's. */
 cJSON *plan_savepoint_args(const struct planner *p, const char *reason, const char *trigger_id);

@@ -18,7 +18,7 @@ enum {
 
 /* ---- start ---- */
 
-static bool was_never_seen(const struct planner *p)
+bool plan_was_never_seen(const struct planner *p)
 {
     const char *id = json_str(p->l->job, "id");
 
@@ -32,7 +32,7 @@ static void next_job_id(const struct planner *p, char out[33])
 {
     const char *previous = json_str_or(p->l->job, "id", "");
 
-    if (was_never_seen(p))
+    if (plan_was_never_seen(p))
         str_copy(out, 33, previous);
     else
         run_id(out, p->v->uid, previous, p->v->revision.next_name);
@@ -112,7 +112,7 @@ static void start(struct planner *p)
         plan_delete(p, s->json, "the submitter of an earlier run");
         return;
     }
-    if (s->pods_left || p->children_settling || p->v->other_running > 0)
+    if (s->pods_left || p->children_settling || p->v->other_running > 0 || !plan_ha_is_clear(p))
         return;
     if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
         return; /* the journal is new: what runs there will be known in a moment */
@@ -171,6 +171,15 @@ static void remove_other_mode(struct planner *p)
     plan_delete(p, view_child(p->v, "Job", name, NULL), "the job's mode has changed");
 }
 
+/* A savepoint that was asked for comes before a stop that the job is to go on after: the request is
+ * older, or as old, and may only have been forgotten with the journal. */
+static bool is_savepoint_first(const struct planner *p, const char *reason)
+{
+    return p->l->savepoint_wanted && p->l->state == JOB_RUNNING && !p->l->stop_forgotten &&
+           (str_eq(reason, REASON_UPDATE) || str_eq(reason, REASON_SUSPEND)) &&
+           str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING");
+}
+
 void plan_job(struct planner *p)
 {
     const char *reason = stop_reason(p);
@@ -178,7 +187,9 @@ void plan_job(struct planner *p)
     remove_other_mode(p);
     if (!reason && p->l->stop_forgotten)
         reason = REASON_SUSPEND; /* for what isn't wanted any more: the job goes on */
-    if (reason)
+    if (is_savepoint_first(p, reason))
+        plan_savepoints(p);
+    else if (reason)
         plan_stop(p, reason);
     else if (job_state_is_pending(p->l->state) && !p->l->suspended)
         start(p);

@@ -77,9 +77,9 @@ static bool is_too_soon(struct planner *p, const char *reason)
     return true;
 }
 
-/* The run has its final savepoint: Flink's list is only older than that. One that is still there
- * after a while was recovered by a JobManager that died at the last moment, and runs on. */
-static bool is_stopped(struct planner *p)
+/* Flink's list is only older than that. A run that is still there after a while was recovered by a
+ * JobManager that died at the last moment, and runs on. */
+bool plan_is_stopped(struct planner *p)
 {
     int64_t known_ms = time_parse_rfc3339(json_str(p->l->job, "savepointTime")) + STOP_SEEN_MS;
 
@@ -142,8 +142,7 @@ static int64_t patience_end(const struct planner *p, const char *reason)
     int64_t since = p->v->jobs_since_ms, asked = 0;
 
     if (str_eq(reason, REASON_DELETION))
-        asked = time_parse_rfc3339(
-            json_str(p->v->snapshot->cluster, "metadata.deletionTimestamp"));
+        asked = time_parse_rfc3339(json_str(p->v->snapshot->cluster, "metadata.deletionTimestamp"));
     else if (str_eq(reason, REASON_CANCEL))
         asked = time_parse_rfc3339(json_str(p->l->control, "updateTime"));
     return (asked ? asked : since) + life_savepoint_timeout_ms(p->v);
@@ -184,7 +183,7 @@ static void stop_with_savepoint(struct planner *p, const char *reason)
 {
     const char *state = json_str(view_flink_job(p->v, p->v->job_id), "state");
 
-    if (!plan_may_trigger(p) || is_too_soon(p, reason) || !state || is_stopped(p))
+    if (!plan_may_trigger(p) || is_too_soon(p, reason) || !state || plan_is_stopped(p))
         return;
     if (str_eq(state, "RUNNING"))
         tell_to_stop(p, reason, false);

@@ -1,10 +1,13 @@
 #include "reconciler/reconciler.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/json.h"
 #include "common/base/log.h"
+#include "common/base/seat.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
 
@@ -237,6 +240,39 @@ static void on_due(void *userdata)
     reconciler_turn(userdata);
 }
 
+/* The name that claims carry: the same again after a crash. */
+static int identify(struct reconciler *rec, struct error *err)
+{
+    const struct common_config *c = &rec->config->common;
+    const char *pod = getenv("POD_NAME");
+    char host[128] = "localhost";
+    int seat = 0;
+    int r = c->dry_run ? 0 : seat_take("reconciler", c->journal, &seat, &rec->seat_fd, err);
+
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(rec->who, sizeof rec->who, "reconciler@%.250s/%d", str_empty(pod) ? host : pod,
+                   seat);
+    return r;
+}
+
+/* Others needn't wait for the claims' ends. */
+static void give_back(struct reconciler *rec)
+{
+    _cleanup_(journal_abort) struct journal_tx tx = {0};
+    struct error err = {0};
+    int r;
+
+    if (rec->config->common.dry_run || !rec->journal)
+        return;
+    r = journal_begin(rec->journal, false, &tx, &err);
+    if (!r)
+        r = claim_release(&tx, NULL, rec->who, &err);
+    if (!r)
+        r = journal_commit(&tx, &err);
+    if (r)
+        log_warn("claims: %s, they run out", err.text);
+}
+
 static int connect(struct reconciler *rec, struct error *err)
 {
     const struct common_config *c = &rec->config->common;
@@ -266,11 +302,12 @@ int reconciler_new(const struct reconciler_config *config, struct reconciler **r
     if (!rec)
         return error_set(err, ENOMEM, "out of memory");
     rec->config = config;
-    (void)snprintf(rec->who, sizeof rec->who, "reconciler-%ld-%lld", (long)getpid(),
-                   (long long)time_now_ms());
+    rec->seat_fd = -1;
     r = loop_new(&rec->loop, err);
     if (!r)
         r = open_journal(rec, err);
+    if (!r)
+        r = identify(rec, err);
     if (!r)
         r = connect(rec, err);
     if (r)
@@ -287,6 +324,8 @@ struct reconciler *reconciler_free(struct reconciler *rec)
 {
     if (!rec)
         return NULL;
+    if (rec->seat_fd >= 0)
+        (void)close(rec->seat_fd);
     rec->kube = kube_client_free(rec->kube);
     while (rec->works) {
         struct work *work = rec->works;
@@ -308,7 +347,7 @@ struct reconciler *reconciler_free(struct reconciler *rec)
 static bool is_busy(const struct reconciler *rec)
 {
     for (const struct work *work = rec->works; work; work = work->next)
-        if (work->dirty || work->in_flight)
+        if ((work->dirty && !work->elsewhere) || work->in_flight)
             return true;
     return false;
 }
@@ -330,14 +369,20 @@ static int run_once(struct reconciler *rec, struct error *err)
 
 int reconciler_run(struct reconciler *rec, struct error *err)
 {
+    int r;
+
     if (rec->config->common.dry_run) {
         reconciler_turn(rec);
         return rec->journal_lost_ms ? error_set(err, EIO, "the journal could not be read") : 0;
     }
-    if (rec->config->common.once)
-        return run_once(rec, err);
-    log_info("started journal=%s server=%s", rec->config->common.journal,
-             kube_client_server(rec->kube));
-    on_sweep(rec);
-    return loop_run(rec->loop, err);
+    if (rec->config->common.once) {
+        r = run_once(rec, err);
+    } else {
+        log_info("started identity=%s journal=%s server=%s", rec->who, rec->config->common.journal,
+                 kube_client_server(rec->kube));
+        on_sweep(rec);
+        r = loop_run(rec->loop, err);
+    }
+    give_back(rec);
+    return r;
 }

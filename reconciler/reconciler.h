@@ -20,7 +20,8 @@ struct reconciler {
     struct journal *journal;
     struct loop_timer *sweep, *due;
     struct work *works; /* every cluster that was looked at, a list */
-    char who[128]; /* in claims */
+    char who[300]; /* in claims */
+    int seat_fd; /* what makes that name ours; -1: none */
     int64_t cursor; /* row up to which changes were read */
     int in_flight; /* requests under way, of all plans */
     int64_t turned_ms; /* monotonic: the last look at the journal */

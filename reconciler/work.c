@@ -14,7 +14,13 @@
 #include "reconciler/reconciler.h"
 #include "reconciler/request.h"
 
-enum { WRITE_SEEN_MS = 10 * 1000 };
+enum {
+    WRITE_SEEN_MS = 10 * 1000,
+    /* So long another reconciler keeps off after the last act, which by then the journal shows; and
+     * so long the work of one that died lies. */
+    CLAIM_MS = 15 * 1000,
+    CLAIMED_AGAIN_MS = 1000,
+};
 
 static void forget_seen(struct work *work, const struct snapshot *snapshot);
 
@@ -159,7 +165,8 @@ static cJSON *history_of(const struct plan *plan)
     return json;
 }
 
-/* Why the plan is stuck, for the statusreporter; and the plan itself for the history. */
+/* Why the plan is stuck, for the statusreporter; and the plan itself for the history. Who acts has
+ * claimed the cluster in the same transaction (else JOURNAL_E_CLAIMED). */
 static int record(struct work *work, const struct snapshot *snapshot, const struct plan *plan,
                   bool *has_commands, struct error *err)
 {
@@ -169,6 +176,8 @@ static int record(struct work *work, const struct snapshot *snapshot, const stru
     int r;
 
     r = journal_begin(work->rec->journal, true, &tx, err);
+    if (!r && plan->n)
+        r = claim_take(&tx, work->uid, work->rec->who, now, CLAIM_MS, err);
     for (int i = 0; !r && i < plan->n; i++) {
         if (plan->actions[i].kind == ACTION_COMMAND) {
             r = add_command(work, &tx, snapshot, &plan->actions[i], err);
@@ -256,6 +265,12 @@ int work_act(struct work *work, const struct snapshot *snapshot, struct plan *pl
     skip_unseen(work, snapshot, plan);
     if (plan->n || plan->blocked_by_plan || was_blocked)
         r = record(work, snapshot, plan, &has_commands, err);
+    work->elsewhere = r == JOURNAL_E_CLAIMED;
+    if (work->elsewhere) { /* another reconciler acts: is anything left to do then? */
+        work->dirty = true;
+        work->not_before_ms = time_monotonic_ms() + CLAIMED_AGAIN_MS;
+        return 0;
+    }
     if (r)
         return r;
     failpoint("plan.recorded");

@@ -29,6 +29,7 @@ struct work {
                            backoff */
     bool news; /* changed since the last look during a backoff */
     bool failed; /* a request of this plan failed */
+    bool elsewhere; /* another reconciler is at it */
     int64_t not_before_ms; /* monotonic: backoff, or several changes at once */
     int64_t wake_ms; /* wall clock: plan again then; 0: only on a change */
     struct work_write *writes; /* few, and only for a moment */

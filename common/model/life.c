@@ -97,8 +97,9 @@ static const char *newer_checkpoint(const struct view *v, const struct life *lif
 
 const char *life_retained_checkpoint(const struct view *v, const struct life *l)
 {
-    const cJSON *retention = json_member(json_member(v->spec, "flinkProperties"),
-                                         "execution.checkpointing.externalized-checkpoint-retention");
+    const cJSON *retention =
+        json_member(json_member(v->spec, "flinkProperties"),
+                    "execution.checkpointing.externalized-checkpoint-retention");
 
     return str_eq(cJSON_GetStringValue(retention), "RETAIN_ON_CANCELLATION")
                ? newer_checkpoint(v, l)

@@ -43,6 +43,18 @@ static bool is_open(const cJSON *control)
     return str_eq(state, "Requested") || str_eq(state, "InProgress");
 }
 
+/* Flink takes none of a job that is starting or restarting: so long that is waited for. */
+static bool is_waited_for(const struct view *v, struct life *l)
+{
+    int64_t end =
+        time_parse_rfc3339(json_str(l->control, "updateTime")) + life_savepoint_timeout_ms(v);
+
+    if (v->now_ms >= end)
+        return false;
+    life_wake(l, end);
+    return true;
+}
+
 static void judge_savepoint(const struct view *v, struct life *l, struct verdict *verdict)
 {
     const char *state = own_savepoint(l, REASON_USER);
@@ -58,6 +70,9 @@ static void judge_savepoint(const struct view *v, struct life *l, struct verdict
     else if (!state && (job_state_is_stopped(l->state) || l->suspended))
         decide(verdict, "Failed", "the job isn't running (%s)",
                l->suspended ? "suspended" : job_state_name(l->state));
+    else if (!state && !is_waited_for(v, l))
+        decide(verdict, "Failed", "the job isn't running (%s), and didn't come up in time",
+               json_str_or(view_flink_job(v, v->job_id), "state", "Flink doesn't have it"));
     else
         l->savepoint_wanted =
             !state && is_open(v->rec_control); /* else it couldn't be told whose it was */

@@ -39,8 +39,8 @@ enum { CLUSTER_NAME_MAX = 48, CHILD_NAME_MAX = 300 };
 /** @format is one of the NAME_ above: the cluster's name goes where its "%s" is. */
 void child_name(char out[CHILD_NAME_MAX], const char *format, const char *cluster);
 
-/** The Flink job id of the run of revision @revision that follows the run @previous ("": the first).
- * Whoever decides it decides the same. */
+/** The Flink job id of the run of revision @revision that follows the run @previous ("": the
+ * first). Whoever decides it decides the same. */
 void run_id(char out[33], const char *uid, const char *previous, const char *revision);
 
 #endif

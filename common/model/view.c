@@ -231,8 +231,8 @@ static bool is_just_submitted(const struct view *v, const char *job_id)
     return false;
 }
 
-/* A run that follows the recorded one and that was submitted, though nothing here tells so any more:
- * its id does. */
+/* A run that follows the recorded one and that was submitted, though nothing here tells so any
+ * more: its id does. */
 static void read_unseen_run(struct view *v)
 {
     if (v->submitter.json || !v->jobs || (v->rec_job && !job_state_is_pending(v->rec_state)))

@@ -16,6 +16,7 @@ int claim_take(struct journal_tx *tx, const char *what, const char *who, int64_t
 
 int claim_release(struct journal_tx *tx, const char *what, const char *who, struct error *err)
 {
-    return query_run(tx->journal, err, "DELETE FROM claim WHERE what = ? AND who = ?", "ss", what,
+    return query_run(tx->journal, err,
+                     "DELETE FROM claim WHERE (?1 = '' OR what = ?1) AND who = ?2", "ss", what,
                      who);
 }

@@ -194,7 +194,8 @@ int command_each(struct journal *j, const char *cluster_uid, command_fn fn, void
 /* ---- claim: who works on which cluster ---- */
 int claim_take(struct journal_tx *tx, const char *what, const char *who, int64_t now_ms,
                int64_t lease_ms, struct error *err); /* JOURNAL_E_CLAIMED */
-int claim_release(struct journal_tx *tx, const char *what, const char *who, struct error *err);
+int claim_release(struct journal_tx *tx, const char *what, const char *who,
+                  struct error *err); /* what NULL: all that @who has */
 
 /* ---- cursor ---- */
 int cursor_get(struct journal *j, const char *consumer, int64_t *row,

@@ -216,7 +216,7 @@ void flink_recover(struct world *w, const char *pod)
         trace(w, "flink: recovered job %.6s", r.id);
         (void)add_run(w, jm, &r);
     }
-    if (id && !jm->n_runs)
+    if (id) /* a duplicate, when it was recovered */
         (void)flink_submit(w, jm, id, pod_arg_after(object, "--fromSavepoint"),
                            pod_last_arg(object));
 }
@@ -246,6 +246,22 @@ static void check_state(struct world *w, const struct run *r)
         violate(w, "job %.6s starts from %s, which isn't the newest state", r->id, r->from);
 }
 
+/* In the ConfigMap of the cluster-id: without it, nothing is recovered. */
+static void keep_for_recovery(struct world *w, const struct run *r)
+{
+    cJSON *map = cJSON_CreateObject();
+
+    json_set_str(map, "kind", "ConfigMap");
+    json_set_str(map, "metadata.name", FLINK_HA_CONFIGMAP);
+    json_set_str(map, "metadata.namespace", "ns");
+    json_set(map, "metadata.labels", cJSON_CreateObject());
+    json_set_str(map, "metadata.labels." LABEL_CONFIGMAP_TYPE, CONFIGMAP_TYPE_HA);
+    if (w->n_store < RUNS_MAX)
+        w->store[w->n_store++] = *r;
+    (void)kube_create(w, map);
+    cJSON_Delete(map);
+}
+
 bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *from,
                   const char *version)
 {
@@ -265,8 +281,8 @@ bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *fr
     check_state(w, &r);
     if (w->cancelled)
         violate(w, "job %.6s starts though the user cancelled", id);
-    if (w->ha && w->n_store < RUNS_MAX)
-        w->store[w->n_store++] = r;
+    if (w->ha)
+        keep_for_recovery(w, &r);
     return add_run(w, jm, &r) != NULL;
 }
 

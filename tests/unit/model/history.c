@@ -339,9 +339,17 @@ static bool waits_for_a_circling_job(const struct world *w)
         return false;
     for (int i = 0; i < JMS_MAX; i++)
         for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
-            if (run_is_live(&w->jms[i].runs[k]) &&
-                str_ends(w->jms[i].runs[k].version, "-circles"))
+            if (run_is_live(&w->jms[i].runs[k]) && str_ends(w->jms[i].runs[k].version, "-circles"))
                 return true;
+    return false;
+}
+
+/* A job was stopped, and nobody could learn of its savepoint: it may as well have finished. */
+static bool has_lost_its_end(const struct world *w)
+{
+    for (int i = 0; i < w->n_stored; i++)
+        if (w->stored[i].final && w->stored[i].lost)
+            return true;
     return false;
 }
 
@@ -379,7 +387,7 @@ static const char *unfulfilled(const struct world *w)
         return "told to be running, but isn't";
     }
     if (state == JOB_SUCCEEDED)
-        return w->finished ? NULL : "told to have finished, but didn't";
+        return w->finished || has_lost_its_end(w) ? NULL : "told to have finished, but didn't";
     if (state == JOB_CANCELLED && at_next)
         return w->cancel_asked ? NULL : "it was cancelled by nobody";
     if (!says_why)

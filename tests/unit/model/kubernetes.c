@@ -92,6 +92,8 @@ void kube_touch(struct world *w, cJSON *object)
 
 void kube_remove(struct world *w, cJSON *object)
 {
+    if (str_eq(json_str(object, "metadata.name"), FLINK_HA_CONFIGMAP))
+        w->n_store = 0;
     tell(w, object, true);
     cJSON_Delete(cJSON_DetachItemViaPointer(w->objects, object));
 }

@@ -86,6 +86,7 @@ void happen_once(struct world *w, int64_t in_ms, enum event_type type, const cha
 void world_init(struct world *w, uint64_t seed)
 {
     *w = (struct world){.random = seed * 0x2545f4914f6cdd1dU + 1, .now_ms = EPOCH_S * 1000LL};
+    w->begun_ms = w->now_ms;
     w->objects = cJSON_CreateArray();
     w->streams = cJSON_CreateObject();
     w->specs = cJSON_CreateArray();

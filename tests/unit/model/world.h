@@ -67,6 +67,8 @@ struct ftrigger {
 
 enum { RUNS_MAX = 24, TRIGGERS_MAX = 200, JMS_MAX = 6, STORED_MAX = 256, EVENTS_MAX = 512 };
 
+#define FLINK_HA_CONFIGMAP "c-cluster-config-map"
+
 /* A JobManager's process. */
 struct jm {
     char pod[64]; /* uid; "": none */
@@ -89,7 +91,7 @@ struct stored {
 
 struct world {
     uint64_t random;
-    int64_t now_ms, seq;
+    int64_t begun_ms, now_ms, seq;
     struct happening events[EVENTS_MAX];
     int n_events;
     bool tracing;

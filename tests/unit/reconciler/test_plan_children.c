@@ -73,3 +73,47 @@ Test(plan_children, one_that_was_not_replaced_is_made_anew)
     make_plan(&s);
     cr_expect(find_action(&s, ACTION_DELETE, "StatefulSet", "c-jobmanager"));
 }
+
+static const cJSON *jobmanager_service(void)
+{
+    return object_of(&s, "Service", "c-jobmanager");
+}
+
+static void change_scope(const char *from, const char *to)
+{
+    scenario_init(&s, NULL);
+    json_set_str(s.snapshot.cluster, "spec.jobManager.accessScope", from);
+    settle(&s);
+    cr_assert(jobmanager_service());
+    json_set_str(s.snapshot.cluster, "spec.jobManager.accessScope", to);
+    make_plan(&s);
+}
+
+static void expect_new_service(const char *address)
+{
+    cr_assert(find_action(&s, ACTION_DELETE, "Service", "c-jobmanager"));
+    cr_expect_null(find_action(&s, ACTION_APPLY, "Service", "c-jobmanager"));
+    carry_out(&s);
+    settle(&s);
+    cr_assert(jobmanager_service());
+    cr_expect_str_eq(json_str_or(jobmanager_service(), "spec.clusterIP", "any"), address);
+}
+
+Test(plan_children, a_service_that_becomes_headless_is_made_anew)
+{
+    change_scope("Cluster", "Headless");
+    expect_new_service("None");
+}
+
+Test(plan_children, a_headless_service_that_gets_an_address_is_made_anew)
+{
+    change_scope("Headless", "NodePort");
+    expect_new_service("any");
+}
+
+Test(plan_children, a_service_that_only_opens_to_others_is_changed_in_place)
+{
+    change_scope("Cluster", "NodePort");
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+    cr_expect(find_action(&s, ACTION_APPLY, "Service", "c-jobmanager"));
+}

@@ -428,6 +428,39 @@ Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
 }
 
+Test(plan_state, no_savepoint_is_taken_of_a_run_that_has_its_final_one)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    annotate(&s, "savepoint");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s); /* Flink still lists it as running */
+    cr_expect_eq(commands("savepoint"), 0);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+}
+
+Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_update)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    record_status(&s);
+    change_args("[\"--new\"]");
+    settle(&s);
+    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands("stop"), 0);
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 1);
+}
+
 Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
 {
     scenario_init(&s, SAVEPOINTS);
@@ -725,17 +758,88 @@ Test(plan_state, a_drained_job_is_not_started_again_from_its_last_savepoint_by_i
     cr_expect_str_eq(job_state(&s), "Deploying", "the user said so");
 }
 
+static void run_with_ha(const char *job)
+{
+    scenario_init(&s, job);
+    json_set(s.snapshot.cluster, "spec.flinkProperties",
+             parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
+                   "\"high-availability.storageDir\":\"s\"}"));
+    if (strstr(job, "Application")) {
+        json_set_str(s.snapshot.cluster, "spec.job.mode", "Application");
+        json_set_str(s.snapshot.cluster, "spec.job.className", "C");
+    }
+    run(&s);
+    add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
+                         "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+}
+
+static const cJSON *ha_metadata(void)
+{
+    return object_of(&s, "ConfigMap", "c-cluster-config-map");
+}
+
+/* Kubernetes gave up replacing its pods; what HA has of it would come up beside the next run. */
+Test(plan_state, an_application_that_was_given_up_is_not_brought_back_by_ha_beside_the_next_run)
+{
+    run_with_ha(RESTARTS ",\"mode\":\"Application\"");
+    settle(&s);
+    cr_assert(json_has(ha_metadata(), "metadata.ownerReferences"));
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    change_args("[\"--new\"]");
+    json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/5");
+    json_set(submitter(), "status",
+             parse("{\"failed\":7,\"conditions\":[{\"type\":\"Failed\",\"status\":\"True\","
+                   "\"lastTransitionTime\":\"2026-09-21T14:13:20Z\"}]}"));
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Updating");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_DELETE, "ConfigMap", NULL), "its Job may use it");
+    carry_out(&s);
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DELETE, "ConfigMap", "c-cluster-config-map"));
+    cr_expect_null(find_command(&s, "submit"), "not before it is gone");
+    settle(&s);
+    cr_expect_null(ha_metadata());
+    cr_expect_eq(commands("submit"), 2);
+}
+
+Test(plan_state, a_new_jobmanager_does_not_start_before_the_ha_metadata_of_the_last_run_is_gone)
+{
+    run_with_ha(SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    stopped_at("file:///s/2");
+    cr_assert_null(object_of(&s, "StatefulSet", "c-jobmanager"));
+    cr_assert(ha_metadata());
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DELETE, "ConfigMap", "c-cluster-config-map"));
+    cr_expect_null(find_action(&s, ACTION_APPLY, "StatefulSet", "c-jobmanager"));
+    settle(&s);
+    cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
+    cr_expect_eq(commands("submit"), 2);
+}
+
+Test(plan_state, ha_metadata_stays_for_a_run_that_is_tried_again_under_its_id)
+{
+    run_with_ha(SAVEPOINTS ",\"mode\":\"Application\"");
+    settle(&s);
+    json_remove(s.snapshot.cluster, "status.components.job.startTime");
+    status_str(&s, "components.job.state", "Deploying");
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter()));
+    after(&s, 60);
+    settle(&s);
+    cr_expect_eq(commands("submit"), 2);
+    cr_expect(ha_metadata());
+}
+
 Test(plan_state, ha_metadata_that_nobody_owns_goes_with_the_cluster)
 {
     const struct action *a;
 
-    scenario_init(&s, SAVEPOINTS);
-    json_set(s.snapshot.cluster, "spec.flinkProperties",
-             parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
-                   "\"high-availability.storageDir\":\"s\"}"));
-    run(&s);
-    add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
-                         "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+    run_with_ha(SAVEPOINTS);
     make_plan(&s);
     a = find_action(&s, ACTION_PATCH, "ConfigMap", "c-cluster-config-map");
     cr_assert(a);

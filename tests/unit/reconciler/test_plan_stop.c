@@ -97,6 +97,22 @@ Test(plan_stop, a_restarting_job_is_stopped_with_a_savepoint_as_soon_as_it_runs)
     cr_expect_eq(commands("cancel"), 0);
 }
 
+Test(plan_stop, a_request_for_a_savepoint_of_a_restarting_job_fails_in_the_end)
+{
+    start_restarting(SAVEPOINTS);
+    restarts();
+    annotate(&s, "savepoint");
+    after(&s, PATIENCE_S - 1);
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "InProgress");
+    after(&s, PATIENCE_S);
+    settle(&s);
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Failed");
+    cr_expect(strstr(json_str_or(s.snapshot.cluster, "status.control.message", ""), "RESTARTING"));
+    cr_expect_eq(commands("savepoint"), 0);
+}
+
 Test(plan_stop, an_update_of_a_restarting_job_goes_on_from_a_savepoint_that_is_young_enough)
 {
     start_restarting(LONG_AGE);
