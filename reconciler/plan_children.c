@@ -181,6 +181,14 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
            !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
 }
 
+/* Whether a Service has an address is settled when it is created. */
+static bool changes_headless(const cJSON *manifest, const cJSON *live)
+{
+    return str_eq(json_str(manifest, "kind"), "Service") &&
+           str_eq(json_str(manifest, "spec.clusterIP"), "None") !=
+               str_eq(json_str(live, "spec.clusterIP"), "None");
+}
+
 /* Not everything of the new pods is there yet: an old JobManager could still take a submission. */
 static bool is_rolling(const struct planner *p, const cJSON *live)
 {
@@ -260,6 +268,11 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     if ((template_changes || is_rolling(p, live)) && is_stuck(p, live)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
+        return;
+    }
+    if (changes_headless(manifest, live)) {
+        p->children_settling = true;
+        plan_delete(p, live, "accessScope makes it another kind of Service");
         return;
     }
     if (other_revision || !desired_matches(manifest, live)) {
