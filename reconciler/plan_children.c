@@ -151,11 +151,6 @@ static void create(struct planner *p, const cJSON *manifest)
     }
 }
 
-static bool is_headless(const cJSON *service)
-{
-    return str_eq(json_str(service, "spec.clusterIP"), "None");
-}
-
 /* Does an update need this child gone first? In recreate mode the pods of a workload all start
  * anew; and fields that Kubernetes lets nobody change always do. */
 static bool needs_recreation(const struct planner *p, const cJSON *manifest, const cJSON *live)
@@ -165,8 +160,6 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
     bool by_mode = p->v->job && !job_state_is_active(p->l->state) &&
                    json_bool(p->v->spec, "recreateOnUpdate", true);
 
-    if (str_eq(json_str(manifest, "kind"), "Service")) /* its address can't be changed */
-        return is_headless(manifest) != is_headless(live);
     if (!is_workload(json_str(manifest, "kind")))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
@@ -181,12 +174,16 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
            !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
 }
 
+static bool is_headless(const cJSON *service)
+{
+    return str_eq(json_str(service, "spec.clusterIP"), "None");
+}
+
 /* Whether a Service has an address is settled when it is created. */
 static bool changes_headless(const cJSON *manifest, const cJSON *live)
 {
     return str_eq(json_str(manifest, "kind"), "Service") &&
-           str_eq(json_str(manifest, "spec.clusterIP"), "None") !=
-               str_eq(json_str(live, "spec.clusterIP"), "None");
+           is_headless(manifest) != is_headless(live);
 }
 
 /* Not everything of the new pods is there yet: an old JobManager could still take a submission. */

@@ -451,32 +451,6 @@ Test(plan_job, a_child_that_somebody_edited_or_deleted_comes_back)
     cr_expect_eq(json_int(object_of(&s, "StatefulSet", "c-jobmanager"), "spec.replicas", 0), 1);
 }
 
-/* Kubernetes refuses to give a Service an address, or to take it away. */
-Test(plan_job, a_service_that_becomes_headless_or_the_reverse_is_made_anew)
-{
-    static const char *const scopes[] = {"Headless", "VPC"};
-
-    scenario_init(&s, NULL);
-    settle(&s);
-    for (size_t i = 0; i < ARRAY_SIZE(scopes); i++) {
-        const char *was = json_str(object_of(&s, "Service", "c-jobmanager"), "metadata.uid");
-        const struct action *a;
-
-        json_set_str(s.snapshot.cluster, "spec.jobManager.accessScope", scopes[i]);
-        record_status(&s);
-        make_plan(&s);
-        a = find_action(&s, ACTION_DELETE, "Service", "c-jobmanager");
-        cr_assert(a, "%s", scopes[i]);
-        cr_expect_str_eq(a->uid, was);
-        cr_expect_null(find_action(&s, ACTION_APPLY, "Service", "c-jobmanager"));
-        cr_expect_null(find_action(&s, ACTION_DELETE, "Service", "c-taskmanager"));
-        settle(&s);
-        cr_expect(str_eq(json_str(object_of(&s, "Service", "c-jobmanager"), "spec.clusterIP"),
-                         "None") == str_eq(scopes[i], "Headless"));
-        cr_expect_eq(s.plan.n, 0);
-    }
-}
-
 Test(plan_job, a_submitter_that_failed_makes_the_job_failed_with_its_message)
 {
     scenario_init(&s, "");
