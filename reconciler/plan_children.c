@@ -151,8 +151,40 @@ static void create(struct planner *p, const cJSON *manifest)
     }
 }
 
-/* Does an update need this child gone first? In recreate mode the pods of a workload all start
- * anew; and fields that Kubernetes lets nobody change always do. */
+/* One without a template leaves it as it is. */
+static bool template_differs(const cJSON *manifest, const cJSON *live)
+{
+    const cJSON *wanted = json_get(manifest, "spec.template");
+
+    return wanted && !desired_matches(wanted, json_get(live, "spec.template"));
+}
+
+/* Between the revision that @live is at and the one that is wanted is nothing that its pods, or the
+ * job, see. */
+static bool is_changed_in_place(const struct planner *p, const cJSON *live, bool other_revision)
+{
+    const char *revision = map_value(live, "metadata.labels", LABEL_REVISION);
+    const cJSON *object = revision ? view_child(p->v, "ControllerRevision", revision, NULL) : NULL;
+    const cJSON *spec = json_get(object, "data.spec");
+
+    if (!other_revision)
+        return true;
+    return spec && !(revision_change(spec, p->v->spec) & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE));
+}
+
+/* Pods that the reference operator specified aren't restarted for the sake of flinkd's own form:
+ * they get it with the next update that restarts the job, or pods, anyway. */
+static bool keeps_pods(const struct planner *p, const cJSON *live, bool other_revision)
+{
+    const cJSON *annotations = json_get(live, "spec.template.metadata.annotations");
+
+    return is_workload(json_str(live, "kind")) &&
+           !json_member(annotations, ANNOTATION_CONFIGURED_BY) &&
+           is_changed_in_place(p, live, other_revision);
+}
+
+/* Does an update need this workload gone first? In recreate mode its pods all start anew; and
+ * fields that a StatefulSet or Deployment can't change always do. */
 static bool needs_recreation(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     static const char *const fixed[] = {"spec.selector", "spec.serviceName",
@@ -170,8 +202,7 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
         if (!wanted && i == 3 && json_count(live, fixed[i]) > 0)
             return true;
     }
-    return by_mode &&
-           !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
+    return by_mode && template_differs(manifest, live);
 }
 
 static bool is_headless(const cJSON *service)
@@ -241,6 +272,7 @@ static bool is_held(const struct planner *p, const cJSON *live)
 
 static void reconcile_existing(struct planner *p, const cJSON *manifest, const cJSON *live)
 {
+    _cleanup_(json_freep) cJSON *without_template = NULL;
     const char *wanted = map_value(manifest, "metadata.labels", LABEL_REVISION);
     bool other_revision =
         wanted && !str_eq(wanted, map_value(live, "metadata.labels", LABEL_REVISION));
@@ -252,16 +284,19 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     }
     if (is_held(p, live))
         return;
+    /* What somebody else wrote for this revision (the reference operator) stays as it is. */
+    if (!other_revision && !is_by_flinkd(live))
+        return;
+    if (keeps_pods(p, live, other_revision)) {
+        manifest = without_template = json_copy(manifest);
+        json_remove(without_template, "spec.template");
+    }
     if (other_revision && needs_recreation(p, manifest, live)) {
         p->children_settling = true;
         plan_delete(p, live, "an update recreates it");
         return;
     }
-    /* What somebody else wrote for this revision (the reference operator) stays as it is. */
-    if (!other_revision && !is_by_flinkd(live))
-        return;
-    template_changes =
-        !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template"));
+    template_changes = template_differs(manifest, live);
     if ((template_changes || is_rolling(p, live)) && is_stuck(p, live)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
@@ -336,7 +371,9 @@ static void remove_undesired(struct planner *p, const cJSON *children)
  * deleted. */
 static void keep_claims(struct planner *p)
 {
-    if (!p->l->job_must_update && !p->l->cleanup && !p->l->suspended)
+    bool cleans_up = p->l->cleanup && !str_eq(p->l->cleanup_policy, "KeepCluster");
+
+    if (!p->l->job_must_update && !cleans_up && !p->l->suspended)
         return;
     json_foreach (object, p->v->snapshot->objects) {
         const cJSON *owner = cJSON_GetArrayItem(json_get(object, "metadata.ownerReferences"), 0);

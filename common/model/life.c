@@ -200,8 +200,7 @@ static bool is_update_ready(const struct view *v, struct life *l)
     int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
 
     if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)
-        return s->json && !s->deleting && s->by_flinkd &&
-               str_eq(s->revision, v->revision.next_name);
+        return s->json && !s->deleting && str_eq(s->revision, v->revision.next_name);
     if (l->state == JOB_PENDING || l->state == JOB_UPDATING)
         return true;
     if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))

@@ -250,6 +250,20 @@ static void read_unseen_run(struct view *v)
     }
 }
 
+/* The reference operator's submitter tells the id of its run when it ends, which with an attached
+ * client is the end of the job. What Flink has begun since, and nothing else, is that run. */
+static const char *id_of_attached_run(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+    const cJSON *job = v->jobs ? v->jobs->child : NULL;
+
+    if (!s->json || s->by_flinkd || !s->active || v->rec_state != JOB_DEPLOYING || !job ||
+        job->next || job_state_of_flink(json_str(job, "state")) != JOB_RUNNING ||
+        json_int(job, "start-time", 0) < s->created_ms)
+        return NULL;
+    return json_str(job, "jid");
+}
+
 static void read_flink(struct view *v)
 {
     const cJSON *overview = json_member(v->snapshot->observations, "overview");
@@ -262,6 +276,11 @@ static void read_flink(struct view *v)
     } else {
         v->unreachable_since_ms = since;
     }
+    v->job_id = v->submitter.job_id;
+    if (!v->job_id)
+        v->job_id = id_of_attached_run(v);
+    if (!v->job_id)
+        v->job_id = not_blank(json_str(v->rec_job, "id"));
     read_unseen_run(v);
     json_foreach (job, v->jobs) {
         const char *id = json_str(job, "jid");
@@ -450,7 +469,6 @@ void view_init(struct view *v, const struct snapshot *snapshot, int64_t now_ms)
     read_validity(v);
     read_submitter(v);
     read_run_revision(v);
-    v->job_id = v->submitter.job_id ? v->submitter.job_id : not_blank(json_str(v->rec_job, "id"));
     read_jobmanager_pods(v);
     read_flink(v);
 }
