@@ -176,17 +176,23 @@ static cJSON *all_properties(const struct desired *d)
 
 /* ---- text ---- */
 
+static void on_one_line(struct buf *out, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        (void)buf_add(out, text[i] == '\n' || text[i] == '\r' ? " " : &text[i], 1);
+}
+
 /* Before 2.0 Flink splits lines at the first ": " and knows no quotes; a line break can't be said.
  */
 static void plain_property(struct buf *out, const char *key, const char *value)
 {
-    size_t len = strlen(value);
-
-    while (len > 0 && value[len - 1] == '\n')
-        len--;
-    (void)buf_printf(out, "%s: ", key);
-    for (size_t i = 0; i < len; i++)
-        (void)buf_add(out, value[i] == '\n' || value[i] == '\r' ? " " : &value[i], 1);
+    on_one_line(out, key);
+    (void)buf_puts(out, ": ");
+    on_one_line(out, value);
     (void)buf_puts(out, "\n");
 }
 

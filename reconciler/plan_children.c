@@ -151,14 +151,6 @@ static void create(struct planner *p, const cJSON *manifest)
     }
 }
 
-/* One without a template leaves it as it is. */
-static bool template_differs(const cJSON *manifest, const cJSON *live)
-{
-    const cJSON *wanted = json_get(manifest, "spec.template");
-
-    return wanted && !desired_matches(wanted, json_get(live, "spec.template"));
-}
-
 /* Between the revision that @live is at and the one that is wanted is nothing that its pods, or the
  * job, see. */
 static bool is_changed_in_place(const struct planner *p, const cJSON *live, bool other_revision)
@@ -183,6 +175,44 @@ static bool keeps_pods(const struct planner *p, const cJSON *live, bool other_re
            is_changed_in_place(p, live, other_revision);
 }
 
+static const cJSON *find_child(const cJSON *children, const char *kind, const char *name)
+{
+    json_foreach (child, children)
+        if (str_eq(json_str(child, "kind"), kind) && str_eq(json_str(child, "metadata.name"), name))
+            return child;
+    return NULL;
+}
+
+/* What the revision that @live was written for had and the new one hasn't would else be taken for
+ * something that somebody added. */
+static bool loses_something(const struct planner *p, const cJSON *manifest, const cJSON *live)
+{
+    const char *label = map_value(live, "metadata.labels", LABEL_REVISION);
+    const cJSON *revision = view_child(p->v, "ControllerRevision", label ? label : "", NULL), *was;
+    struct desired_input in = {.view = p->v,
+                               .spec = json_get(revision, "data.spec"),
+                               .revision = label,
+                               .jobmanager = true,
+                               .taskmanager = true,
+                               .everything = true};
+    _cleanup_(json_freep) cJSON *children = NULL;
+
+    if (!in.spec || str_eq(label, map_value(manifest, "metadata.labels", LABEL_REVISION)))
+        return false;
+    children = desired_children(&in);
+    mark_configuration(children);
+    was = find_child(children, json_str(live, "kind"), json_str(live, "metadata.name"));
+    return was && !json_equal(json_get(was, "spec.template"), json_get(manifest, "spec.template"));
+}
+
+static bool changes_template(const struct planner *p, const cJSON *manifest, const cJSON *live)
+{
+    if (!is_workload(json_str(manifest, "kind")))
+        return false;
+    return !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template")) ||
+           loses_something(p, manifest, live);
+}
+
 /* Does an update need this workload gone first? In recreate mode its pods all start anew; and
  * fields that a StatefulSet or Deployment can't change always do. */
 static bool needs_recreation(const struct planner *p, const cJSON *manifest, const cJSON *live)
@@ -202,7 +232,7 @@ static bool needs_recreation(const struct planner *p, const cJSON *manifest, con
         if (!wanted && i == 3 && json_count(live, fixed[i]) > 0)
             return true;
     }
-    return by_mode && template_differs(manifest, live);
+    return by_mode && changes_template(p, manifest, live);
 }
 
 static bool is_headless(const cJSON *service)
@@ -270,6 +300,21 @@ static bool is_held(const struct planner *p, const cJSON *live)
     return p->only[0] && !str_eq(p->only, map_value(live, "metadata.labels", LABEL_REVISION));
 }
 
+/* A service account that isn't wanted any more has to be said to be empty: the API server keeps its
+ * name under an older key too, and takes it back from there. */
+static void apply_update(struct planner *p, const cJSON *manifest, const cJSON *live)
+{
+    static const char pod[] = "spec.template.spec", name[] = "serviceAccountName";
+    _cleanup_(json_freep) cJSON *update = json_copy(manifest);
+    cJSON *spec = json_get(update, pod);
+
+    if (spec && !json_has(spec, name) && json_has(json_get(live, pod), name)) {
+        json_set_str(spec, name, "");
+        json_set_str(spec, "serviceAccount", "");
+    }
+    (void)apply(p, update, "an update changes it");
+}
+
 static void reconcile_existing(struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     _cleanup_(json_freep) cJSON *without_template = NULL;
@@ -296,7 +341,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         plan_delete(p, live, "an update recreates it");
         return;
     }
-    template_changes = template_differs(manifest, live);
+    template_changes = changes_template(p, manifest, live);
     if ((template_changes || is_rolling(p, live)) && is_stuck(p, live)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
@@ -308,9 +353,11 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         return;
     }
     if (other_revision || !desired_matches(manifest, live)) {
-        (void)apply(p, manifest,
-                    other_revision ? "an update changes it" : "it differs from what is specified");
-        if (is_workload(json_str(manifest, "kind")) && template_changes && p->v->jobmanager_pod)
+        if (other_revision)
+            apply_update(p, manifest, live);
+        else
+            (void)apply(p, manifest, "it differs from what is specified");
+        if (template_changes && p->v->jobmanager_pod)
             p->children_settling = true;
         return;
     }
@@ -341,15 +388,6 @@ static void reconcile_child(struct planner *p, const cJSON *manifest)
     }
 }
 
-static bool is_desired(const cJSON *children, const char *kind, const char *name)
-{
-    json_foreach (child, children) {
-        if (str_eq(json_str(child, "kind"), kind) && str_eq(json_str(child, "metadata.name"), name))
-            return true;
-    }
-    return false;
-}
-
 static void remove_undesired(struct planner *p, const cJSON *children)
 {
     for (size_t i = 0; i < ARRAY_SIZE(child_table); i++) {
@@ -358,7 +396,7 @@ static void remove_undesired(struct planner *p, const cJSON *children)
 
         child_name(name, child_table[i].name, p->v->name);
         live = view_child(p->v, child_table[i].kind, name, NULL);
-        if (!live || is_held(p, live) || is_desired(children, child_table[i].kind, name))
+        if (!live || is_held(p, live) || find_child(children, child_table[i].kind, name))
             continue;
         if (is_workload(child_table[i].kind))
             p->children_settling = true;

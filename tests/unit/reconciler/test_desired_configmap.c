@@ -377,9 +377,11 @@ Test(flink_configuration, quoted_java_options_of_flink_1_are_left_alone)
 Test(flink_configuration, a_line_break_cannot_make_a_property_before_flink_2)
 {
     const char *text =
-        configuration(EDITS({"spec.flinkProperties", "{\"a\":\"x\\nrest.port: 1\\r\\n\"}"}));
+        configuration(EDITS({"spec.flinkProperties", "{\"a\":\"x\\nrest.port: 1\\r\\n\",\"b\\nrest"
+                                                     ".port\":\"2\"}"}));
 
     expect_line(text, "a", "a: x rest.port: 1 ");
+    cr_expect(strstr(text, "\nb rest.port: 2\n"));
     expect_line(text, "rest.port", "rest.port: 8081");
 }
 
