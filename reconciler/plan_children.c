@@ -277,9 +277,20 @@ static bool is_ready(const cJSON *pod)
     return str_eq(json_str(pod, "status.phase"), "Running");
 }
 
+/* The StatefulSet has seen its newest template, and the pod is of an older one. */
+static bool is_outdated(const cJSON *pod, const cJSON *live)
+{
+    const char *update = json_str(live, "status.updateRevision");
+    const char *hash = map_value(pod, "metadata.labels", "controller-revision-hash");
+
+    return json_int(live, "status.observedGeneration", 0) >=
+               json_int(live, "metadata.generation", 0) &&
+           update && hash && !str_eq(hash, update);
+}
+
 /* Kubernetes replaces a pod of an ordered StatefulSet only once it is ready. One that can't get
  * ready stays, whatever its template says by now, unless the StatefulSet goes. */
-static bool is_stuck(const struct planner *p, const cJSON *live)
+static bool is_stuck(const struct planner *p, const cJSON *live, bool template_changes)
 {
     if (!str_eq(json_str(live, "kind"), "StatefulSet") ||
         str_eq(json_str(live, "spec.podManagementPolicy"), "Parallel"))
@@ -289,7 +300,8 @@ static bool is_stuck(const struct planner *p, const cJSON *live)
 
         if (str_eq(json_str(object, "kind"), "Pod") &&
             str_eq(json_str(owner, "uid"), json_str(live, "metadata.uid")) &&
-            !json_has(object, "metadata.deletionTimestamp") && !is_ready(object))
+            !json_has(object, "metadata.deletionTimestamp") && !is_ready(object) &&
+            (template_changes || is_outdated(object, live)))
             return true;
     }
     return false;
@@ -342,7 +354,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         return;
     }
     template_changes = changes_template(p, manifest, live);
-    if ((template_changes || is_rolling(p, live)) && is_stuck(p, live)) {
+    if (is_stuck(p, live, template_changes)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
         return;

@@ -59,13 +59,33 @@ Test(plan_children, one_that_is_ready_is_updated_in_place)
     cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
 }
 
+static void set_jobmanager(const char *path, const char *value)
+{
+    json_foreach (object, s.snapshot.objects)
+        if (str_eq(json_str(object, "metadata.name"), "c-jobmanager") &&
+            str_eq(json_str(object, "kind"), "StatefulSet"))
+            json_set(object, path, parse(value));
+}
+
+/* Kubernetes writes the StatefulSet's status after it has made the pod. */
+Test(plan_children, one_that_has_just_been_made_is_given_its_time)
+{
+    scenario_init(&s, NULL);
+    settle(&s);
+    set_jobmanager("metadata.generation", "1");
+    jobmanager_pod("False", "new");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+    set_jobmanager("status", "{\"observedGeneration\":1,\"updateRevision\":\"new\"}");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+}
+
 Test(plan_children, one_that_was_not_replaced_is_made_anew)
 {
     session_with_jobmanager("True");
     settle(&s);
-    json_foreach (object, s.snapshot.objects)
-        if (str_eq(json_str(object, "kind"), "StatefulSet"))
-            json_set_str(object, "status.updateRevision", "new");
+    set_jobmanager("status.updateRevision", "\"new\"");
     jobmanager_pod("True", "old");
     make_plan(&s);
     cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
