@@ -4,7 +4,10 @@
 #define SAVEPOINTS ",\"savepointsDir\":\"file:///s\""
 #define LONG_AGE   SAVEPOINTS ",\"maxStateAgeToRestoreSeconds\":100000"
 
-enum { PATIENCE_S = 11 * 60 }; /* the checkpointing time-out, and a minute */
+enum {
+    PATIENCE_S = 11 * 60, /* the checkpointing time-out, and a minute */
+    DAY_S = 24 * 3600,
+};
 
 static struct scenario s;
 
@@ -135,7 +138,7 @@ Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
     take_savepoint();
     restarts();
     change_args();
-    after(&s, 24 * 3600);
+    after(&s, DAY_S);
     expect_waiting("maxStateAgeToRestoreSeconds");
 }
 
@@ -194,7 +197,7 @@ Test(plan_stop, a_checkpoint_that_goes_with_a_cancelled_job_is_none_to_go_on_fro
     tell_checkpoint("file:///c/7");
     restarts();
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
-    after(&s, 24 * 3600);
+    after(&s, DAY_S);
     expect_waiting("when it runs");
 }
 
