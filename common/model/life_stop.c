@@ -59,7 +59,7 @@ bool life_stop_is_forgotten(const struct view *v, struct life *l)
     const char *stop = life_stop_state(v, l);
     const cJSON *command = asked_again(v);
 
-    if (!v->job_id || !v->savepoints_dir || str_eq(stop, "InProgress") ||
+    if (!v->job_id || !v->savepoints_dir || !life_names_triggers(v) || str_eq(stop, "InProgress") ||
         str_eq(stop, "Succeeded") || knows_its_begin(v))
         return false;
     return !command || is_unanswered(v, l, command);
