@@ -76,6 +76,7 @@ int order_read(const struct command *c, struct order *ret, struct error *err)
         .format = json_str(c->args, "format"),
         .path = json_str(c->args, "path"),
         .drain = json_bool(c->args, "drain", false),
+        .flink_names = json_bool(c->args, "flinkNames", false),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

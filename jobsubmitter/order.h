@@ -18,6 +18,7 @@ struct order {
     const char *format; /* "CANONICAL", "NATIVE" or NULL */
     const char *path; /* savepoint to dispose of */
     bool drain;
+    bool flink_names; /* a Flink before 1.15 refuses a trigger id and makes one up */
 };
 
 /** -EINVAL with the reason in @err. */

@@ -1,6 +1,6 @@
 /* Savepoint, stop-with-savepoint and disposal: a POST with a trigger id chosen before. The same id
- * again is the same request, so one without an answer is simply repeated. How it ends is observed
- * by the watcher. */
+ * again is the same request, so one without an answer is simply repeated. (Flink before 1.15 makes
+ * up the ids; what is repeated there may be done twice.) How it ends is observed by the watcher. */
 #include "common/base/failpoint.h"
 #include "common/base/json.h"
 #include "jobsubmitter/work.h"
@@ -35,18 +35,19 @@ static int start(struct work *work, struct error *err)
 {
     const struct order *o = &work->order;
     struct flink_client *flink = work->js->flink;
+    const char *id = o->flink_names ? NULL : o->trigger_id;
 
     if (o->kind == ORDER_DISPOSE)
-        return flink_savepoint_dispose(flink, work->base, o->path, o->trigger_id, on_triggered,
-                                       work, &work->flink_call, err);
+        return flink_savepoint_dispose(flink, work->base, o->path, id, on_triggered, work,
+                                       &work->flink_call, err);
     if (o->kind == ORDER_STOP) {
         failpoint("stop.before");
-        return flink_job_stop(flink, work->base, o->job_id, o->directory, o->drain, o->format,
-                              o->trigger_id, on_triggered, work, &work->flink_call, err);
+        return flink_job_stop(flink, work->base, o->job_id, o->directory, o->drain, o->format, id,
+                              on_triggered, work, &work->flink_call, err);
     }
     failpoint("savepoint.before");
-    return flink_savepoint_trigger(flink, work->base, o->job_id, o->directory, o->format,
-                                   o->trigger_id, on_triggered, work, &work->flink_call, err);
+    return flink_savepoint_trigger(flink, work->base, o->job_id, o->directory, o->format, id,
+                                   on_triggered, work, &work->flink_call, err);
 }
 
 void savepoint_start(struct work *work)

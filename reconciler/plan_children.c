@@ -377,6 +377,12 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         p->children_settling = true;
 }
 
+/* Pods of its predecessor are still there; or, a JobManager, it would bring back the run before. */
+static bool meets_the_past(struct planner *p, const char *name)
+{
+    return has_pods_of(p, name) || (str_ends(name, "-jobmanager") && !plan_ha_is_clear(p));
+}
+
 static void reconcile_child(struct planner *p, const cJSON *manifest)
 {
     const char *kind = json_str_or(manifest, "kind", ""),
@@ -390,11 +396,8 @@ static void reconcile_child(struct planner *p, const cJSON *manifest)
                    kind, name);
     } else if (live) {
         reconcile_existing(p, manifest, live);
-    } else if (is_workload(kind) && has_pods_of(p, name)) {
-        p->children_settling = true; /* of its predecessor: the new one's would meet them */
-    } else if (str_eq(kind, "StatefulSet") && str_ends(name, "-jobmanager") &&
-               !plan_ha_is_clear(p)) {
-        p->children_settling = true; /* it would bring back the run before */
+    } else if (is_workload(kind) && meets_the_past(p, name)) {
+        p->children_settling = true;
     } else {
         create(p, manifest);
     }

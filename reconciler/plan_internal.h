@@ -61,6 +61,8 @@ void plan_savepoints(struct planner *p);
 /* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until
  * its outcome is recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);
+/* Put the trigger id into the arguments of a command, and whether Flink takes it. */
+void plan_name_trigger(const struct planner *p, cJSON *args, const char *trigger_id);
 /* Arguments of a savepoint or stop command; the caller's. */
 cJSON *plan_savepoint_args(const struct planner *p, const char *reason, const char *trigger_id);
 /* When a savepoint that failed for this reason may be tried again; 0: it didn't fail. */

@@ -188,8 +188,8 @@ void plan_job(struct planner *p)
     if (!reason && p->l->stop_forgotten)
         reason = REASON_SUSPEND; /* for what isn't wanted any more: the job goes on */
     if (is_savepoint_first(p, reason))
-        plan_savepoints(p);
-    else if (reason)
+        reason = NULL;
+    if (reason)
         plan_stop(p, reason);
     else if (job_state_is_pending(p->l->state) && !p->l->suspended)
         start(p);

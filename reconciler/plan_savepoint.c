@@ -131,7 +131,7 @@ static void dispose(struct planner *p)
         md5_hex(id, p->v->uid, location, NULL);
         args = cJSON_CreateObject();
         json_set_str(args, "path", location);
-        json_set_str(args, "triggerId", id);
+        plan_name_trigger(p, args, id);
         plan_command(p, "dispose", key, args, "spec.job.savepointRetention");
         return; /* one at a time */
     }

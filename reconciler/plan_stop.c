@@ -52,6 +52,13 @@ void plan_trigger_id(const struct planner *p, const char *reason, char out[33])
             NULL);
 }
 
+void plan_name_trigger(const struct planner *p, cJSON *args, const char *trigger_id)
+{
+    json_set_str(args, "triggerId", trigger_id);
+    if (!life_names_triggers(p->v))
+        json_set_bool(args, "flinkNames", true);
+}
+
 cJSON *plan_savepoint_args(const struct planner *p, const char *reason, const char *trigger_id)
 {
     cJSON *args = cJSON_CreateObject();
@@ -61,7 +68,7 @@ cJSON *plan_savepoint_args(const struct planner *p, const char *reason, const ch
     json_set_str(args, "directory", p->v->savepoints_dir);
     if (format && flink_version_at_least(&p->v->version, 1, 15))
         json_set_str(args, "format", format);
-    json_set_str(args, "triggerId", trigger_id);
+    plan_name_trigger(p, args, trigger_id);
     json_set_str(args, "reason", reason);
     return args;
 }

@@ -45,6 +45,9 @@ void life_savepoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
 bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* Flink 1.15 and later take the trigger id that is chosen here; an earlier one refuses a request
+ * with such a member, and makes up an id. */
+bool life_names_triggers(const struct view *v);
 /* ---- life_stop.c ---- */
 /* Our own stop of this very run: its savepoint's state; NULL: none is known. */
 const char *life_stop_state(const struct view *v, const struct life *l);

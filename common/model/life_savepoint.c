@@ -61,6 +61,26 @@ int64_t life_savepoint_timeout_ms(const struct view *v)
     return ms + SAVEPOINT_SLACK_MS;
 }
 
+bool life_names_triggers(const struct view *v)
+{
+    return flink_version_at_least(&v->version, 1, 15);
+}
+
+/* The id that Flink knows it by; until an earlier Flink has made one up, the one chosen here. */
+static const char *trigger_of(const cJSON *command)
+{
+    const char *chosen = json_str(command, "args.triggerId");
+
+    return json_bool(command, "args.flinkNames", false)
+               ? json_str_or(command, "result.triggerId", chosen)
+               : chosen;
+}
+
+static bool has_trigger(const cJSON *command, const char *id)
+{
+    return str_eq(json_str(command, "args.triggerId"), id) || str_eq(trigger_of(command), id);
+}
+
 static bool is_savepoint_command(const cJSON *command)
 {
     const char *kind = json_str(command, "kind");
@@ -88,7 +108,7 @@ static const cJSON *newer_command(const struct view *v)
         if (is_savepoint_command(command) && !is_mere_question(v, command))
             newest = command;
     }
-    if (!newest || str_eq(json_str(newest, "args.triggerId"), recorded))
+    if (!newest || has_trigger(newest, recorded))
         return NULL;
     /* Status times are whole seconds. */
     return json_int(newest, "createdAt", 0) / 1000 >= recorded_ms / 1000 ? newest : NULL;
@@ -101,7 +121,7 @@ static cJSON *begin(const cJSON *command)
 
     time_rfc3339(json_int(command, "createdAt", 0), when);
     json_set_str(savepoint, "jobID", json_str(command, "args.jobId"));
-    json_set_str(savepoint, "triggerID", json_str(command, "args.triggerId"));
+    json_set_str(savepoint, "triggerID", trigger_of(command));
     json_set_str(savepoint, "triggerTime", when);
     json_set_str(savepoint, "requestTime", when);
     json_set_str(savepoint, "triggerReason", json_str(command, "args.reason"));
@@ -133,8 +153,7 @@ static void fail(struct life *l, const struct view *v, const char *state, const 
 static const cJSON *command_of(const struct view *v, const char *trigger_id)
 {
     json_foreach (command, v->snapshot->commands) {
-        if (is_savepoint_command(command) &&
-            str_eq(json_str(command, "args.triggerId"), trigger_id))
+        if (is_savepoint_command(command) && has_trigger(command, trigger_id))
             return command;
     }
     return NULL;
@@ -191,8 +210,8 @@ static void succeed(const struct view *v, struct life *l, const char *location)
 
 static void follow(const struct view *v, struct life *l)
 {
-    const char *id = json_str(l->savepoint, "triggerID");
-    const cJSON *command = command_of(v, id);
+    const cJSON *command = command_of(v, json_str(l->savepoint, "triggerID"));
+    const char *id = command ? trigger_of(command) : json_str(l->savepoint, "triggerID");
     const char *command_state = json_str(command, "state");
     struct trigger seen = view_trigger(v, id);
     bool open = str_eq(command_state, "wanted") || str_eq(command_state, "claimed");
@@ -200,6 +219,8 @@ static void follow(const struct view *v, struct life *l)
     int64_t told = json_int(command, "changedAt", 0);
     int64_t deadline = (told > begun ? told : begun) + life_savepoint_timeout_ms(v);
 
+    if (command)
+        json_set_str(l->savepoint, "triggerID", id);
     if (seen.completed && seen.failure)
         fail(l, v, "Failed", "Savepoint error: ", seen.failure);
     else if (seen.completed)

@@ -54,13 +54,20 @@ static bool is_unanswered(const struct view *v, struct life *l, const cJSON *com
     return true;
 }
 
+/* The reference operator submitted it, and nobody here wants it stopped. */
+static bool is_left_alone(const struct view *v, const struct life *l)
+{
+    return v->submitter.json && !v->submitter.by_flinkd && !l->cancel_wanted && !v->suspend &&
+           !v->revision.update_triggered && !v->deleting;
+}
+
 bool life_stop_is_forgotten(const struct view *v, struct life *l)
 {
     const char *stop = life_stop_state(v, l);
     const cJSON *command = asked_again(v);
 
-    if (!v->job_id || !v->savepoints_dir || str_eq(stop, "InProgress") ||
-        str_eq(stop, "Succeeded") || knows_its_begin(v))
+    if (!v->job_id || !v->savepoints_dir || !life_names_triggers(v) || str_eq(stop, "InProgress") ||
+        str_eq(stop, "Succeeded") || knows_its_begin(v) || is_left_alone(v, l))
         return false;
     return !command || is_unanswered(v, l, command);
 }

@@ -115,6 +115,17 @@ def test_a_stop_ends_the_job_and_its_savepoint_is_seen(w: World) -> None:
     w.wait_observation(uid, "overview", lambda o: o["jobs"][0]["state"] == "FINISHED", 2)
 
 
+def test_a_flink_before_1_15_makes_up_the_trigger_id_itself(w: World) -> None:
+    ns, uid, job_id = a_running_job(w)
+    w.flink.cluster(ns, "wc").is_old = True
+    args = savepoint_args(job_id, new_id()) | {"flinkNames": True}
+    done = w.wait_command(w.add_command(ns, uid, "stop", "stop/1", args))
+    check_equal(done["state"], "done", "the stop")
+    made_up = done["result"]["triggerId"]
+    check(made_up != args["triggerId"], "Flink's own id")
+    w.wait_observation(uid, f"trigger/{made_up}", lambda o: o.get("location"))
+
+
 def test_what_flink_refuses_fails_with_its_reason(w: World) -> None:
     ns, uid, job_id = a_running_job(w)
     w.flink.cluster(ns, "wc").savepoint = "refuse"

@@ -66,6 +66,7 @@ class FlinkAt:
     savepoints: dict[str, Savepoint] = field(default_factory=dict)
     savepoint: str = "ok"  # "ok", "fail", "never"; or "refuse" (400 at once)
     savepoint_s: float = 0.2
+    is_old: bool = False  # before 1.15: a trigger id in a request is refused
     cancel_s: float = 0
     requests: list[tuple[str, str, Any]] = field(default_factory=list)  # method, path, body
     submitted: list[tuple[str, str]] = field(default_factory=list)  # id, savepoint: jobs that began, of every JobManager
@@ -193,6 +194,9 @@ class FakeFlink:
         scripted = at.override.get(f"{method} {path}")
         if scripted:
             return scripted() if callable(scripted) else scripted
+        if at.is_old and "triggerId" in body:
+            return 400, {"errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: Request did not match expected"
+                                    " format StopWithSavepointRequestBody."]}
         for job in at.jobs.values():
             self.advance(at, job)
         for pattern, function in self.ROUTES:

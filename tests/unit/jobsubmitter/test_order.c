@@ -48,6 +48,13 @@ Test(order, each_kind_is_read)
                             &o),
                  0);
     cr_expect(o.drain);
+    cr_expect_not(o.flink_names);
+    cr_expect_eq(read_order("stop",
+                            "{\"jobId\":\"" ID "\",\"directory\":\"/s\",\"flinkNames\":true,"
+                            "\"triggerId\":\"" ID "\"}",
+                            &o),
+                 0);
+    cr_expect(o.flink_names);
     cr_expect_eq(read_order("cancel", "{\"jobId\":\"" ID "\"}", &o), 0);
     cr_expect_eq(read_order("dispose", "{\"path\":\"/s/1\",\"triggerId\":\"" ID "\"}", &o), 0);
     cr_expect_eq(o.kind, ORDER_DISPOSE);

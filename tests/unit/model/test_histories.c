@@ -58,7 +58,7 @@ ParameterizedTestParameters(
     return cr_make_param_array(int, parts, getenv("SEED") ? 1 : PARTS);
 }
 
-ParameterizedTest(int *part, histories,
+ParameterizedTest(const int *part, histories,
                   whatever_happens_one_job_runs_with_its_state_and_what_is_wanted_comes_about)
 {
     int64_t seed = setting("SEED", 0), n = setting("HISTORIES", HISTORIES);

@@ -495,6 +495,19 @@ Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was
     cr_expect_eq(commands("stop"), 1);
 }
 
+Test(plan_state, a_job_of_the_reference_operator_that_ended_by_itself_has_succeeded_at_once)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    lose_journal();
+    cJSON_DeleteItemFromObject(json_get(submitter(), "metadata.annotations"),
+                               ANNOTATION_RESTART_COUNT);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+    cr_expect_eq(commands("stop"), 0);
+}
+
 Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
 {
     scenario_init(&s, SAVEPOINTS);

@@ -4,7 +4,10 @@
 #define SAVEPOINTS ",\"savepointsDir\":\"file:///s\""
 #define LONG_AGE   SAVEPOINTS ",\"maxStateAgeToRestoreSeconds\":100000"
 
-enum { PATIENCE_S = 11 * 60 }; /* the checkpointing time-out, and a minute */
+enum {
+    PATIENCE_S = 11 * 60, /* the checkpointing time-out, and a minute */
+    DAY_S = 24 * 3600,
+};
 
 static struct scenario s;
 
@@ -135,7 +138,7 @@ Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
     take_savepoint();
     restarts();
     change_args();
-    after(&s, 24 * 3600);
+    after(&s, DAY_S);
     expect_waiting("maxStateAgeToRestoreSeconds");
 }
 
@@ -194,7 +197,7 @@ Test(plan_stop, a_checkpoint_that_goes_with_a_cancelled_job_is_none_to_go_on_fro
     tell_checkpoint("file:///c/7");
     restarts();
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
-    after(&s, 24 * 3600);
+    after(&s, DAY_S);
     expect_waiting("when it runs");
 }
 
@@ -227,4 +230,42 @@ Test(plan_stop, a_failed_job_does_not_wait_for_ever_for_its_last_checkpoint)
     after(&s, 10);
     settle(&s);
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+}
+
+/* Flink 1.14 refuses a request with a trigger id. */
+Test(plan_stop, the_trigger_id_that_an_old_flink_makes_up_is_followed)
+{
+    static const char *const made_up = "fedcba9876543210fedcba9876543210";
+    cJSON *command;
+
+    scenario_init(&s, SAVEPOINTS);
+    json_set_str(s.snapshot.cluster, "spec.flinkVersion", "1.14.0");
+    run(&s);
+    annotate(&s, "savepoint");
+    settle(&s);
+    cr_assert_eq(commands("savepoint"), 1);
+    command = cJSON_GetArrayItem(s.snapshot.commands, cJSON_GetArraySize(s.snapshot.commands) - 1);
+    cr_expect(json_bool(command, "args.flinkNames", false));
+    json_set_str(command, "result.triggerId", made_up);
+    observe(&s, "trigger/00000000000000000000000000000000", "{\"unknown\":true}");
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.savepoint.triggerID"), made_up);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.savepoint.state"), "InProgress");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    settle(&s);
+    settle(&s);
+    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/1");
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
+    cr_expect_eq(commands("savepoint"), 1);
+}
+
+Test(plan_stop, a_new_flink_is_given_the_trigger_id)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    record_status(&s);
+    make_plan(&s);
+    cr_expect_not(json_has(find_command(&s, "savepoint"), "flinkNames"));
+    cr_expect(is_hex32(json_str(find_command(&s, "savepoint"), "triggerId")));
 }
