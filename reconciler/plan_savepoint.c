@@ -93,18 +93,27 @@ static void trigger(struct planner *p, const char *reason)
 }
 
 /* Never the newest, nor one that the job was or would be started from. */
-static bool is_disposable(const struct planner *p, const cJSON *entry, int index)
+static bool is_needed(const struct planner *p, const char *location, int index)
 {
-    const char *location = json_str(entry, "location");
+    return index == 0 || !location ||
+           savepoint_is_same(location, json_str(p->l->job, "savepointLocation")) ||
+           savepoint_is_same(location, json_str(p->l->job, "fromSavepoint")) ||
+           savepoint_is_same(location, p->v->from_savepoint);
+}
+
+static bool is_disposable(struct planner *p, const cJSON *entry, int index)
+{
     int64_t count = json_int(p->v->job, "savepointRetention.count", 0);
     int64_t max_age_s = json_int(p->v->job, "savepointRetention.maxAgeSeconds", 0);
-    int64_t age_ms = p->v->now_ms - time_parse_rfc3339(json_str(entry, "time"));
+    int64_t old_at = time_parse_rfc3339(json_str(entry, "time")) + (max_age_s + 1) * 1000;
 
-    if (index == 0 || !location || str_eq(location, json_str(p->l->job, "savepointLocation")) ||
-        str_eq(location, json_str(p->l->job, "fromSavepoint")) ||
-        str_eq(location, p->v->from_savepoint))
+    if (is_needed(p, json_str(entry, "location"), index))
         return false;
-    return (count > 0 && index >= count) || (max_age_s > 0 && age_ms > max_age_s * 1000);
+    if ((count > 0 && index >= count) || (max_age_s > 0 && old_at <= p->v->now_ms))
+        return true;
+    if (max_age_s > 0)
+        plan_wake(p, old_at);
+    return false;
 }
 
 static void dispose(struct planner *p)

@@ -151,7 +151,7 @@ static const char *instead_of_checkpoint(const struct view *v, const struct life
         !life_state_is_fresh(v, life, ended))
         return NULL;
     json_foreach (entry, life->savepoints) {
-        if (str_eq(json_str(entry, "location"), missing))
+        if (savepoint_is_same(json_str(entry, "location"), missing))
             return NULL;
     }
     return newest;

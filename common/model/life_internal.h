@@ -38,6 +38,8 @@ enum {
 
 bool savepoint_is_stop(const char *reason); /* reasons that end the job */
 bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
+/* Do the locations mean the same? Flink says file:/s where users say file:///s/. */
+bool savepoint_is_same(const char *a, const char *b);
 /* status.savepoint and what its success writes into status.components.job. */
 void life_savepoint(const struct view *v, struct life *l);
 /* status.components.job. */

@@ -2,6 +2,7 @@
  * it ended. Trigger ids are chosen by the reconciler from what is recorded, so that after any crash
  * the same act has the same id. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/json.h"
 #include "common/base/str.h"
@@ -12,6 +13,35 @@ bool savepoint_is_stop(const char *reason)
 {
     return str_eq(reason, REASON_CANCEL) || str_eq(reason, REASON_UPDATE) ||
            str_eq(reason, REASON_SUSPEND) || str_eq(reason, REASON_DELETION);
+}
+
+/* What follows the scheme, without what may be written in more than one way. */
+static const char *place_of(const char *location, size_t *len)
+{
+    static const char metadata[] = "/_metadata";
+    const char *colon = strchr(location, ':');
+    const char *place =
+        colon && !memchr(location, '/', (size_t)(colon - location)) ? colon + 1 : location;
+
+    place += strspn(place, "/");
+    *len = strlen(place);
+    if (*len >= strlen(metadata) && str_eq(place + *len - strlen(metadata), metadata))
+        *len -= strlen(metadata);
+    while (*len > 0 && place[*len - 1] == '/')
+        (*len)--;
+    return place;
+}
+
+bool savepoint_is_same(const char *a, const char *b)
+{
+    size_t len_a, len_b;
+    const char *place_a, *place_b;
+
+    if (!a || !b)
+        return false;
+    place_a = place_of(a, &len_a);
+    place_b = place_of(b, &len_b);
+    return len_a == len_b && memcmp(place_a, place_b, len_a) == 0;
 }
 
 bool savepoint_has_failed(const char *state)

@@ -172,25 +172,34 @@ Test(plan_savepoint, those_that_are_too_old_are_disposed_of_but_never_the_newest
     cr_expect_str_eq(disposed(), "file:///s/1");
     settle(&s);
     cr_expect_str_eq(disposed(), "");
+    cr_expect_eq(s.plan.wake_ms, T0 + 60000 + 151000, "nothing else may happen till then");
     after(&s, 10000);
     cr_expect_str_eq(disposed(), "file:///s/2");
     settle(&s);
     cr_expect_str_eq(disposed(), "");
+    cr_expect_eq(s.plan.wake_ms, 0);
     cr_expect_eq(commands("dispose"), 2);
 }
 
-Test(plan_savepoint, what_the_job_is_started_from_is_kept)
+Test(plan_savepoint, what_the_job_is_started_from_is_kept_however_the_user_writes_it)
 {
-    scenario_init(&s, SAVEPOINTS ",\"fromSavepoint\":\"file:///s/1\"");
-    run(&s);
-    take_savepoints(3);
-    json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
-    settle(&s);
-    cr_expect_eq(commands("dispose"), 1);
-    cr_expect_str_eq(
-        json_str(cJSON_GetArrayItem(json_get(s.snapshot.cluster, "status.savepoints"), 1),
-                 "location"),
-        "file:///s/1");
+    static const char *const ways[] = {"file:///s/1", "file:/s/1/", "/s/1", "file:/s/1/_metadata"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        scenario_init(&s, SAVEPOINTS);
+        json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", ways[i]);
+        run(&s);
+        take_savepoints(3);
+        json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
+        settle(&s);
+        cr_expect_eq(commands("dispose"), 1);
+        cr_expect_str_eq(
+            json_str(cJSON_GetArrayItem(json_get(s.snapshot.cluster, "status.savepoints"), 1),
+                     "location"),
+            "file:///s/1", "%s", ways[i]);
+        scenario_done(&s);
+    }
+    scenario_init(&s, SAVEPOINTS);
 }
 
 Test(plan_savepoint, many_that_are_young_are_not_forgotten_before_they_are_old)
