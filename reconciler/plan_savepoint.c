@@ -116,24 +116,46 @@ static bool is_disposable(struct planner *p, const cJSON *entry, int index)
     return false;
 }
 
+/* Is it time to tell Flink? What failed is tried again a little later. */
+static bool is_disposal_due(struct planner *p, const struct disposal *d)
+{
+    int64_t at = d->changed_ms;
+
+    if (d->state == DISPOSAL_NONE)
+        return true;
+    at += d->state == DISPOSAL_OPEN ? DISPOSAL_TIMEOUT_MS : DISPOSAL_RETRY_MS;
+    if (d->state == DISPOSAL_FAILED && at <= p->v->now_ms)
+        return true;
+    plan_wake(p, at);
+    return false;
+}
+
+/* One at a time. */
 static void dispose(struct planner *p)
 {
     int index = 0;
 
     json_foreach (entry, p->l->savepoints) {
-        char key[600], id[33];
         const char *location = json_str_or(entry, "location", "");
+        struct disposal d = life_disposal(p->v, location);
+        char key[600], id[33], number[16];
         cJSON *args;
 
         if (!is_disposable(p, entry, index++))
             continue;
-        (void)snprintf(key, sizeof key, "dispose/%s", location);
-        md5_hex(id, p->v->uid, location, NULL);
+        if (!is_disposal_due(p, &d)) {
+            if (d.state == DISPOSAL_OPEN)
+                return;
+            continue;
+        }
+        disposal_key(key, sizeof key, location, d.tries);
+        (void)snprintf(number, sizeof number, "%d", d.tries);
+        md5_hex(id, p->v->uid, location, d.tries ? number : NULL, NULL);
         args = cJSON_CreateObject();
         json_set_str(args, "path", location);
         plan_name_trigger(p, args, id);
         plan_command(p, "dispose", key, args, "spec.job.savepointRetention");
-        return; /* one at a time */
+        return;
     }
 }
 

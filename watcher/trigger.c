@@ -45,6 +45,9 @@ static void end(struct trigger *t, cJSON *take_json)
 {
     struct poll *p = t->poll;
 
+    if (t->dispose && json_has(take_json, "failure"))
+        log_warn("cluster=%s: a savepoint can't be disposed of: %s", p->cluster->uid,
+                 json_str_or(take_json, "failure", ""));
     t->done = t->seen = true;
     loop_timer_arm(t->timer, -1);
     poll_observe(p, prefix_of(t->dispose), t->id, take_json);

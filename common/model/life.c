@@ -118,14 +118,6 @@ int64_t life_checkpoint_due_ms(const struct view *v, const struct life *life)
     return due;
 }
 
-/* Flink's words, on every file system (AbstractFsCheckpointStorageAccess). */
-static bool is_about_missing_state(const char *text, const char *location)
-{
-    return text && strstr(text, location) &&
-           (strstr(text, "Cannot find checkpoint or savepoint") ||
-            strstr(text, "Cannot find meta data file"));
-}
-
 const char *life_missing_state(const struct life *life)
 {
     const char *from = json_str(life->job, "fromSavepoint");
@@ -133,7 +125,9 @@ const char *life_missing_state(const struct life *life)
     if (str_empty(from))
         return NULL;
     json_foreach (reason, json_member(life->job, "failureReasons")) {
-        if (is_about_missing_state(cJSON_GetStringValue(reason), from))
+        const char *text = cJSON_GetStringValue(reason);
+
+        if (savepoint_is_said_missing(text) && strstr(text, from))
             return from;
     }
     return NULL;

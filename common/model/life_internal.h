@@ -27,6 +27,9 @@ enum {
     SAVEPOINT_RETRY_MAX_MS = 2 * 60 * 1000,
     CHECKPOINT_SETTLE_MS =
         10 * 1000, /* how long the last checkpoint of a failed job is waited for */
+    DISPOSAL_TRIES_MAX = 3,
+    DISPOSAL_RETRY_MS = 60 * 1000,
+    DISPOSAL_TIMEOUT_MS = 10 * 60 * 1000,
     RESTART_BACKOFF_MS = 10 * 1000,
     RESTART_BACKOFF_MAX_MS = 5 * 60 * 1000,
     RESTART_STABLE_MS = 10 * 60 * 1000, /* a run that long counts as healthy */
@@ -38,8 +41,22 @@ enum {
 
 bool savepoint_is_stop(const char *reason); /* reasons that end the job */
 bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
+bool savepoint_is_said_missing(const char *text); /* Flink's words for one that isn't in storage */
 /* Do the locations mean the same? Flink says file:/s where users say file:///s/. */
 bool savepoint_is_same(const char *a, const char *b);
+
+enum disposal_state { DISPOSAL_NONE, DISPOSAL_OPEN, DISPOSAL_DONE, DISPOSAL_FAILED };
+
+/* How far the disposal of a savepoint is: how often it was tried, and what became of the last. */
+struct disposal {
+    enum disposal_state state;
+    int tries;
+    int64_t changed_ms; /* of the last try */
+};
+
+struct disposal life_disposal(const struct view *v, const char *location);
+/* Of the command of try @number, from 0. */
+void disposal_key(char *key, size_t size, const char *location, int number);
 /* status.savepoint and what its success writes into status.components.job. */
 void life_savepoint(const struct view *v, struct life *l);
 /* status.components.job. */

@@ -44,6 +44,13 @@ bool savepoint_is_same(const char *a, const char *b)
     return len_a == len_b && memcmp(place_a, place_b, len_a) == 0;
 }
 
+/* AbstractFsCheckpointStorageAccess says so on every file system. */
+bool savepoint_is_said_missing(const char *text)
+{
+    return text && (strstr(text, "Cannot find checkpoint or savepoint") ||
+                    strstr(text, "Cannot find meta data file"));
+}
+
 bool savepoint_has_failed(const char *state)
 {
     return str_eq(state, "Failed") || str_eq(state, "TriggerFailed");
@@ -246,17 +253,65 @@ static void follow(const struct view *v, struct life *l)
              "Flink didn't complete the savepoint in time; see execution.checkpointing.timeout");
 }
 
+/* ---- disposal ---- */
+
+void disposal_key(char *key, size_t size, const char *location, int number)
+{
+    if (number == 0)
+        (void)snprintf(key, size, "dispose/%s", location);
+    else
+        (void)snprintf(key, size, "dispose/%s/%d", location, number);
+}
+
+static enum disposal_state outcome_of(const struct view *v, const cJSON *command)
+{
+    const char *state = json_str(command, "state");
+    const cJSON *seen;
+    char key[64];
+
+    if (str_eq(state, "wanted") || str_eq(state, "claimed"))
+        return DISPOSAL_OPEN;
+    if (!str_eq(state, "done"))
+        return DISPOSAL_FAILED;
+    (void)snprintf(key, sizeof key, "dispose/%s", json_str_or(command, "args.triggerId", ""));
+    seen = json_member(v->snapshot->observations, key);
+    if (json_bool(seen, "completed", false))
+        return !json_has(seen, "failure") || savepoint_is_said_missing(json_str(seen, "failure"))
+                   ? DISPOSAL_DONE
+                   : DISPOSAL_FAILED;
+    if (json_bool(seen, "unknown", false) ||
+        json_int(command, "changedAt", 0) + DISPOSAL_TIMEOUT_MS <= v->now_ms)
+        return DISPOSAL_FAILED;
+    return DISPOSAL_OPEN;
+}
+
+struct disposal life_disposal(const struct view *v, const char *location)
+{
+    struct disposal d = {.state = DISPOSAL_NONE};
+    const cJSON *command;
+    char key[600];
+
+    while (d.tries < DISPOSAL_TRIES_MAX) {
+        disposal_key(key, sizeof key, location, d.tries);
+        command = view_command(v, key);
+        if (!command)
+            break;
+        d.tries++;
+        d.state = outcome_of(v, command);
+        d.changed_ms = json_int(command, "changedAt", 0);
+    }
+    return d;
+}
+
+/* Not before Flink has said that it is done. */
 static void forget_disposed(const struct view *v, struct life *l)
 {
     for (cJSON *entry = l->savepoints ? l->savepoints->child : NULL, *next; entry; entry = next) {
-        char key[600];
-        const cJSON *command;
+        struct disposal d = life_disposal(v, json_str_or(entry, "location", ""));
 
         next = entry->next;
-        (void)snprintf(key, sizeof key, "dispose/%s", json_str_or(entry, "location", ""));
-        command = view_command(v, key);
-        if (str_eq(json_str(command, "state"), "done") ||
-            str_eq(json_str(command, "state"), "failed"))
+        if (d.state == DISPOSAL_DONE ||
+            (d.state == DISPOSAL_FAILED && d.tries == DISPOSAL_TRIES_MAX))
             cJSON_Delete(cJSON_DetachItemViaPointer(l->savepoints, entry));
     }
 }

@@ -190,6 +190,20 @@ static void ask_trigger(struct world *w, const char *id)
     observe(w, "trigger/", id, seen);
 }
 
+/* This Flink has done it when it is told. */
+static void ask_disposal(struct world *w, const char *id)
+{
+    char key[64];
+    cJSON *seen;
+
+    (void)snprintf(key, sizeof key, "dispose/%s", id);
+    if (w->unreachable || !flink_service(w) || json_member(w->journal.observations, key))
+        return;
+    seen = cJSON_CreateObject();
+    json_set_bool(seen, "completed", true);
+    observe(w, "dispose/", id, seen);
+}
+
 static void ask_triggers(struct world *w)
 {
     json_foreach (command, w->journal.commands) {
@@ -198,6 +212,8 @@ static void ask_triggers(struct world *w)
         if (str_eq(json_str(command, "state"), "done") &&
             (str_eq(kind, "stop") || str_eq(kind, "savepoint")))
             ask_trigger(w, json_str(command, "args.triggerId"));
+        else if (str_eq(json_str(command, "state"), "done") && str_eq(kind, "dispose"))
+            ask_disposal(w, json_str_or(command, "args.triggerId", ""));
     }
     if (str_eq(json_str(w->journal.cluster, "status.savepoint.state"), "InProgress"))
         ask_trigger(w, json_str_or(w->journal.cluster, "status.savepoint.triggerID", ""));

@@ -131,6 +131,26 @@ Test(plan_savepoint, one_is_taken_when_its_number_is_raised)
 
 /* ---- kept ---- */
 
+/* What Flink says of the last disposal. */
+static void flink_says(const char *text)
+{
+    const cJSON *last = NULL;
+    char key[64];
+
+    json_foreach (command, s.snapshot.commands)
+        if (str_eq(json_str(command, "kind"), "dispose"))
+            last = command;
+    (void)snprintf(key, sizeof key, "dispose/%s", json_str_or(last, "args.triggerId", ""));
+    observe(&s, key, text);
+    settle(&s);
+    settle(&s);
+}
+
+static int listed(void)
+{
+    return cJSON_GetArraySize(json_get(s.snapshot.cluster, "status.savepoints"));
+}
+
 static const char *disposed(void)
 {
     make_plan(&s);
@@ -160,7 +180,61 @@ Test(plan_savepoint, the_newest_are_kept_and_the_others_disposed_of)
     cr_expect_eq(commands("dispose"), 1);
     cr_expect_str_eq(json_str(cJSON_GetArrayItem(s.snapshot.commands, 4), "args.path"),
                      "file:///s/1");
-    cr_expect_eq(cJSON_GetArraySize(json_get(s.snapshot.cluster, "status.savepoints")), 2);
+    cr_expect_eq(listed(), 3, "not before Flink says that it's done");
+    flink_says("{\"completed\":false}");
+    cr_expect_eq(listed(), 3);
+    flink_says("{\"completed\":true}");
+    cr_expect_eq(listed(), 2);
+    cr_expect_eq(commands("dispose"), 1);
+}
+
+static void dispose_of_one(void)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    take_savepoints(2);
+    json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
+    settle(&s);
+    cr_assert_eq(commands("dispose"), 1);
+}
+
+Test(plan_savepoint, a_disposal_that_fails_is_tried_again_but_not_for_ever)
+{
+    dispose_of_one();
+    for (int i = 1; i <= 3; i++) {
+        cr_expect_eq(commands("dispose"), i);
+        cr_expect_eq(listed(), 2);
+        flink_says("{\"completed\":true,\"failure\":\"no permission\"}");
+        after(&s, 59);
+        settle(&s);
+        cr_expect_eq(commands("dispose"), i);
+        after(&s, 1);
+        settle(&s);
+    }
+    cr_expect_eq(commands("dispose"), 3);
+    cr_expect_eq(listed(), 1);
+}
+
+Test(plan_savepoint, one_that_somebody_removed_is_disposed_of)
+{
+    dispose_of_one();
+    flink_says("{\"completed\":true,\"failure\":\"java.io.FileNotFoundException: Cannot find "
+               "checkpoint or savepoint file/directory 'file:///s/1' on file system 'file'.\"}");
+    cr_expect_eq(listed(), 1);
+    after(&s, 1000);
+    settle(&s);
+    cr_expect_eq(commands("dispose"), 1);
+}
+
+Test(plan_savepoint, a_jobmanager_that_forgot_a_disposal_is_told_again)
+{
+    dispose_of_one();
+    flink_says("{\"completed\":false,\"unknown\":true}");
+    after(&s, 60);
+    settle(&s);
+    cr_expect_eq(commands("dispose"), 2);
+    flink_says("{\"completed\":true}");
+    cr_expect_eq(listed(), 1);
 }
 
 Test(plan_savepoint, those_that_are_too_old_are_disposed_of_but_never_the_newest)
@@ -171,11 +245,13 @@ Test(plan_savepoint, those_that_are_too_old_are_disposed_of_but_never_the_newest
     json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"maxAgeSeconds\":150}"));
     cr_expect_str_eq(disposed(), "file:///s/1");
     settle(&s);
+    flink_says("{\"completed\":true}");
     cr_expect_str_eq(disposed(), "");
     cr_expect_eq(s.plan.wake_ms, T0 + 60000 + 151000, "nothing else may happen till then");
     after(&s, 10000);
     cr_expect_str_eq(disposed(), "file:///s/2");
     settle(&s);
+    flink_says("{\"completed\":true}");
     cr_expect_str_eq(disposed(), "");
     cr_expect_eq(s.plan.wake_ms, 0);
     cr_expect_eq(commands("dispose"), 2);
@@ -192,6 +268,7 @@ Test(plan_savepoint, what_the_job_is_started_from_is_kept_however_the_user_write
         take_savepoints(3);
         json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
         settle(&s);
+        flink_says("{\"completed\":true}");
         cr_expect_eq(commands("dispose"), 1);
         cr_expect_str_eq(
             json_str(cJSON_GetArrayItem(json_get(s.snapshot.cluster, "status.savepoints"), 1),
@@ -219,7 +296,7 @@ Test(plan_savepoint, without_retention_the_last_20_are_remembered)
     scenario_init(&s, SAVEPOINTS);
     run(&s);
     take_savepoints(30);
-    cr_expect_eq(cJSON_GetArraySize(json_get(s.snapshot.cluster, "status.savepoints")), 20);
+    cr_expect_eq(listed(), 20);
 }
 
 /* ---- what a run goes on from ---- */
@@ -344,4 +421,39 @@ Test(plan_savepoint, a_savepoint_that_is_gone_is_said_and_nothing_else_taken_for
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+}
+
+static void change_args(const char *args)
+{
+    json_set(s.snapshot.cluster, "spec.job.args", parse(args));
+    settle(&s);
+}
+
+Test(plan_savepoint, a_run_that_fails_before_flink_has_made_it_leaves_the_final_savepoint_good)
+{
+    char location[] = "file:///s/1";
+
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    flink_lists(&s, job_id(&s), "FINISHED");
+    completes(location);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    flink_lists(&s, job_id(&s), "INITIALIZING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Failed");
+    change_args("[\"--mended\"]");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), location);
+    flink_lists(&s, job_id(&s), "INITIALIZING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_not(json_has(s.snapshot.cluster, "status.components.job.finalSavepoint"));
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    change_args("[\"--newer\"]");
+    cr_expect_str_eq(job_state(&s), "Failed", "it ran");
 }
