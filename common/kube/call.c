@@ -164,6 +164,8 @@ static void read_answer(const struct kube_call *call, const struct http_response
         error_wrap(text, "the answer is no JSON");
         answer->message = text->text;
     }
+    if (http->status == 404 && !*answer->reason)
+        answer->reason = "NotFound"; /* a kind that isn't installed: there is no such path */
     if (!*answer->message) {
         error_set(text, EIO, "HTTP status %d: %.*s", http->status,
                   (int)str_utf8_cut(body, MESSAGE_BYTES_MAX), body);

@@ -213,6 +213,16 @@ Test(kube, an_error_page_is_a_message_too)
     cr_expect_str_eq(a.message, "HTTP status 403: <html>go away</html>");
 }
 
+Test(kube, a_kind_that_is_not_installed_is_not_found)
+{
+    struct answer a;
+
+    script[0] = (struct fake_answer){.status = 404, .body = "404 page not found\n"};
+    a = get_pod();
+    cr_expect_str_eq(a.reason, "NotFound");
+    cr_expect_str_eq(a.message, "HTTP status 404: 404 page not found\n");
+}
+
 Test(kube, a_server_that_recovers_is_asked_again)
 {
     script[0] = (struct fake_answer){.status = 500, .body = "{}"};
