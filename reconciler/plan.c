@@ -71,7 +71,6 @@ void plan_delete(struct planner *p, const cJSON *object, const char *why)
     if (!action)
         return;
     str_copy(action->uid, sizeof action->uid, json_str_or(object, "metadata.uid", ""));
-    action->propagation = "Background";
     plan_why(action, "%s", why);
 }
 

@@ -21,7 +21,8 @@ struct action {
     const char *object_kind; /* static or borrowed from the snapshot/manifest */
     char name[256];
     char uid[64]; /* precondition of delete; "" none */
-    const char *propagation; /* "Background", "Foreground" */
+    bool is_new; /* apply: nothing of that name is to be there; what somebody else has is left alone
+                  */
     cJSON *manifest; /* owned */
     int64_t command_id;
     char why[256]; /* for logs, the history and flinkctl why */

@@ -115,7 +115,7 @@ static cJSON *desired_now(struct planner *p)
     return children;
 }
 
-static void apply(struct planner *p, const cJSON *manifest, const char *why)
+static struct action *apply(struct planner *p, const cJSON *manifest, const char *why)
 {
     struct action *action =
         plan_add(p, ACTION_APPLY, "", json_str_or(manifest, "metadata.name", ""));
@@ -125,6 +125,30 @@ static void apply(struct planner *p, const cJSON *manifest, const char *why)
         action->object_kind = json_str_or(action->manifest, "kind", "");
     }
     plan_why(action, "%s", why);
+    return action;
+}
+
+/* The reconciler found an object of that name which isn't ours, and not labelled like ours either:
+ * the watcher doesn't see it. */
+static bool was_taken(const struct planner *p, const char *kind, const char *name)
+{
+    char key[CHILD_NAME_MAX + 64];
+
+    (void)snprintf(key, sizeof key, "failedapply/%s/%s", kind, name);
+    return str_eq(json_str(json_member(p->v->snapshot->observations, key), "reason"), "NameTaken");
+}
+
+static void create(struct planner *p, const cJSON *manifest)
+{
+    struct action *action = apply(p, manifest, "it doesn't exist");
+
+    if (action)
+        action->is_new = true;
+    if (action && was_taken(p, action->object_kind, action->name)) {
+        p->children_settling = true;
+        plan_block(p, "NameTaken", "%s %s exists and belongs to somebody else: delete or rename it",
+                   action->object_kind, action->name);
+    }
 }
 
 /* Does an update need this workload gone first? In recreate mode its pods all start anew; and
@@ -232,8 +256,8 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         return;
     }
     if (other_revision || !desired_matches(manifest, live)) {
-        apply(p, manifest,
-              other_revision ? "an update changes it" : "it differs from what is specified");
+        (void)apply(p, manifest,
+                    other_revision ? "an update changes it" : "it differs from what is specified");
         if (is_workload(json_str(manifest, "kind")) && template_changes && p->v->jobmanager_pod)
             p->children_settling = true;
         return;
@@ -258,7 +282,7 @@ static void reconcile_child(struct planner *p, const cJSON *manifest)
     } else if (is_workload(kind) && has_pods_of(p, name)) {
         p->children_settling = true; /* of its predecessor: the new one's would meet them */
     } else {
-        apply(p, manifest, "it doesn't exist");
+        create(p, manifest);
     }
 }
 

@@ -98,7 +98,7 @@ static int read_changes(struct reconciler *rec, struct error *err)
                 is_in_scope(rec, changed[i].ns) ? work_find(rec, &changed[i]) : NULL;
 
             if (work)
-                work->dirty = true;
+                work->dirty = work->news = true;
         }
         rec->cursor = last;
     } while (n == BATCH);
@@ -114,12 +114,13 @@ static int plan_one(struct reconciler *rec, struct work *work, struct error *err
     r = snapshot_load(rec->journal, work->ns, work->name, work->uid, &snapshot, err);
     if (r)
         return r;
-    work->dirty = false;
+    work->dirty = work->news = false;
     work->not_before_ms = time_monotonic_ms() + SETTLE_MS;
     if (!snapshot.cluster || !str_eq(json_str(snapshot.cluster, "metadata.uid"), work->uid)) {
         work->uid[0] = '\0'; /* gone: forgotten at the end of the turn */
         return 0;
     }
+    work->generation = json_int(snapshot.cluster, "metadata.generation", 0);
     plan_make(&snapshot, time_now_ms(), &plan);
     work->wake_ms = plan.wake_ms;
     if (rec->config->common.dry_run)
@@ -144,6 +145,22 @@ static void forget_gone(struct reconciler *rec)
     }
 }
 
+/* What was refused may be put right by a change of the spec: that doesn't wait. */
+static void end_backoff(struct reconciler *rec, struct work *work)
+{
+    _cleanup_(object_done) struct object cluster = {0};
+    struct error err = {0};
+
+    if (!work->failures || !work->news)
+        return;
+    work->news = false;
+    if (object_get(rec->journal, "FlinkCluster", work->ns, work->name, &cluster, &err) ||
+        json_int(cluster.json, "metadata.generation", 0) == work->generation)
+        return;
+    work->failures = 0;
+    work->not_before_ms = 0;
+}
+
 /* Plan what is due; arm the timer for what gets due later. */
 static int plan_due(struct reconciler *rec, struct error *err)
 {
@@ -151,7 +168,10 @@ static int plan_due(struct reconciler *rec, struct error *err)
 
     for (struct work *work = rec->works; work; work = work->next) {
         bool due = work->dirty || (work->wake_ms && work->wake_ms <= now);
-        int64_t wait = work->not_before_ms - monotonic;
+        int64_t wait;
+
+        end_backoff(rec, work);
+        wait = work->not_before_ms - monotonic;
 
         if (due && wait <= 0 && !work->in_flight && work->uid[0]) {
             int r = rec->in_flight < IN_FLIGHT_MAX ? plan_one(rec, work, err) : 0;

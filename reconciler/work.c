@@ -1,6 +1,6 @@
-/* Acting out a plan. Commands and the history are committed before anything is sent. A request is
- * sent once: what it wrote is remembered until the watcher has recorded it, so that a plan made on
- * older rows doesn't write again. */
+/* Acting out a plan. Commands and the history are committed before anything is sent. What a request
+ * wrote is remembered until the watcher has recorded it, so that a plan made on older rows doesn't
+ * write again. */
 #include "reconciler/work.h"
 
 #include <stdio.h>
@@ -11,20 +11,10 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
-#include "common/kube/resource.h"
 #include "reconciler/reconciler.h"
+#include "reconciler/request.h"
 
-enum {
-    WRITE_SEEN_MS = 10 * 1000,
-    BACKOFF_MS = 1000,
-    BACKOFF_MAX_MS = 5 * 60 * 1000,
-};
-
-struct request {
-    struct work *work;
-    enum action_kind action;
-    char kind[32], name[256], uid[64];
-};
+enum { WRITE_SEEN_MS = 10 * 1000 };
 
 static void forget_seen(struct work *work, const struct snapshot *snapshot);
 
@@ -69,7 +59,7 @@ void work_print(const struct work *work, const struct plan *plan)
 
 /* ---- what was written and isn't seen yet ---- */
 
-static int64_t version_of(const cJSON *object)
+int64_t work_version_of(const cJSON *object)
 {
     int64_t version = 0;
     const char *text = json_str(object, "metadata.resourceVersion");
@@ -77,15 +67,16 @@ static int64_t version_of(const cJSON *object)
     return text && !str_to_i64(text, &version) ? version : 0;
 }
 
-static void remember_write(struct work *work, const struct request *request, int64_t version)
+void work_remember_write(struct work *work, const char *kind, const char *name, const char *uid,
+                         int64_t version)
 {
     struct work_write *write = calloc(1, sizeof *write);
 
     if (!write)
         return; /* at worst the same is written once more */
-    str_copy(write->kind, sizeof write->kind, request->kind);
-    str_copy(write->name, sizeof write->name, request->name);
-    str_copy(write->uid, sizeof write->uid, request->uid);
+    str_copy(write->kind, sizeof write->kind, kind);
+    str_copy(write->name, sizeof write->name, name);
+    str_copy(write->uid, sizeof write->uid, uid);
     write->version = version;
     write->until_ms = time_monotonic_ms() + WRITE_SEEN_MS;
     write->next = work->writes;
@@ -99,7 +90,7 @@ static bool is_seen(const struct work_write *write, const struct snapshot *snaps
     if (write->until_ms <= time_monotonic_ms())
         return true;
     if (write->version)
-        return version_of(live) >= write->version;
+        return work_version_of(live) >= write->version;
     return !live || !str_eq(json_str(live, "metadata.uid"), write->uid);
 }
 
@@ -198,125 +189,6 @@ static int record(struct work *work, const struct snapshot *snapshot, const stru
     return r ? r : journal_commit(&tx, err);
 }
 
-/* ---- requests ---- */
-
-static const enum kube_verb verbs[] = {
-    [ACTION_APPLY] = KUBE_APPLY,
-    [ACTION_CREATE] = KUBE_CREATE,
-    [ACTION_DELETE] = KUBE_DELETE,
-    [ACTION_PATCH] = KUBE_MERGE_PATCH,
-};
-
-static void note_failure(struct request *request, const struct kube_response *response)
-{
-    struct work *work = request->work;
-    _cleanup_(journal_abort) struct journal_tx tx = {0};
-    _cleanup_(json_freep) cJSON *seen = cJSON_CreateObject();
-    char key[320];
-    int64_t row;
-    struct error err = {0};
-    int r;
-
-    log_warn("cluster=%s/%s %s %s failed: %s", work->ns, work->name, request->kind, request->name,
-             response->message);
-    work->failed = true;
-    if (response->transient)
-        return; /* the API server's own trouble: tried again, nothing for the user to do */
-    (void)snprintf(key, sizeof key, "failedapply/%s/%s", request->kind, request->name);
-    json_set_str(seen, "reason", response->reason);
-    json_set_str(seen, "message", response->message);
-    r = journal_begin(work->rec->journal, false, &tx, &err);
-    if (!r)
-        r = observation_put(&tx, work->uid, key, seen, time_now_ms(), &row, &err);
-    if (!r)
-        r = journal_commit(&tx, &err);
-    if (r)
-        reconciler_journal_trouble(work->rec, &err);
-}
-
-static bool is_done_already(const struct request *request, const struct kube_response *response)
-{
-    if (request->action == ACTION_DELETE) /* gone, or another object under that name */
-        return response->status == 404 || response->status == 409;
-    return request->action == ACTION_CREATE && str_eq(response->reason, "AlreadyExists");
-}
-
-/* Decided on an older version: the newer one is on its way here, and is decided on then. */
-static bool is_outdated(const struct request *request, const struct kube_response *response)
-{
-    return request->action == ACTION_PATCH && str_eq(response->reason, "Conflict");
-}
-
-static void finish_plan(struct work *work)
-{
-    int64_t delay = BACKOFF_MS;
-
-    if (work->failed) {
-        for (int i = 0; i < work->failures && delay < BACKOFF_MAX_MS; i++)
-            delay *= 2;
-        work->failures++;
-        work->dirty = true;
-        work->not_before_ms =
-            time_monotonic_ms() + (delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS);
-    } else {
-        work->failures = 0;
-    }
-    reconciler_wake(work->rec);
-}
-
-static void on_done(struct kube_response *response, void *userdata)
-{
-    struct request *request = userdata;
-    struct work *work = request->work;
-    bool ok = response->status >= 200 && response->status < 300;
-
-    work->in_flight--;
-    work->rec->in_flight--;
-    if (ok)
-        remember_write(work, request,
-                       request->action == ACTION_DELETE ? 0 : version_of(response->object));
-    else if (!is_done_already(request, response) && !is_outdated(request, response))
-        note_failure(request, response);
-    free(request);
-    if (!work->in_flight)
-        finish_plan(work);
-}
-
-static int send(struct work *work, const struct action *action, struct error *err)
-{
-    _cleanup_(json_freep) cJSON *options = NULL;
-    struct request *request = calloc(1, sizeof *request);
-    struct kube_request call = {
-        .verb = verbs[action->kind],
-        .resource = resource_by_kind(action->object_kind),
-        .ns = work->ns,
-        .name = action->name,
-        .body = action->manifest,
-    };
-    int r;
-
-    if (!request)
-        return error_set(err, ENOMEM, "out of memory");
-    request->work = work;
-    request->action = action->kind;
-    str_copy(request->kind, sizeof request->kind, action->object_kind);
-    str_copy(request->uid, sizeof request->uid, action->uid);
-    str_copy(request->name, sizeof request->name, action->name);
-    if (action->kind == ACTION_DELETE) {
-        options =
-            kube_delete_options(action->propagation, action->uid[0] ? action->uid : NULL, NULL);
-        call.body = options;
-    }
-    r = kube_start(work->rec->kube, &call, on_done, request, NULL, err);
-    if (r) {
-        free(request);
-        return r;
-    }
-    work->in_flight++;
-    work->rec->in_flight++;
-    return 0;
-}
-
 static bool is_request(const struct action *action)
 {
     return action->kind != ACTION_COMMAND && action->kind != ACTION_DROP_COMMAND;
@@ -391,14 +263,14 @@ int work_act(struct work *work, const struct snapshot *snapshot, struct plan *pl
         tell(work, snapshot, true);
     work->failed = false;
     for (int i = 0; !r && i < plan->n; i++) {
-        const struct action *action = &plan->actions[i];
+        struct action *action = &plan->actions[i];
 
         if (!is_request(action))
             continue;
         log_info("cluster=%s/%s action=%s kind=%s name=%s why=\"%s\"", work->ns, work->name,
                  action->kind == ACTION_DELETE ? "delete" : "write", action->object_kind,
                  action->name, action->why);
-        r = send(work, action, err);
+        r = request_send(work, action, err);
         failpoint("plan.sent");
     }
     if (plan->n)

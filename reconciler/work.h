@@ -25,6 +25,9 @@ struct work {
     bool dirty; /* changed since the last plan */
     int in_flight; /* requests of the last plan under way */
     int failures; /* plans in a row with a failed request: the backoff */
+    int64_t generation; /* of the spec that was planned last: another one doesn't wait for the
+                           backoff */
+    bool news; /* changed since the last look during a backoff */
     bool failed; /* a request of this plan failed */
     int64_t not_before_ms; /* monotonic: backoff, or several changes at once */
     int64_t wake_ms; /* wall clock: plan again then; 0: only on a change */
@@ -38,6 +41,10 @@ struct work *work_free(struct work *work);
  * recorded yet are taken out of @plan. Returns 0 or -errno (journal). */
 int work_act(struct work *work, const struct snapshot *snapshot, struct plan *plan,
              struct error *err);
+/** A write whose result is to be waited for. @version 0: a deletion of @uid. */
+void work_remember_write(struct work *work, const char *kind, const char *name, const char *uid,
+                         int64_t version);
+int64_t work_version_of(const cJSON *object);
 /** Print the plan as a line of JSON (--dry-run). */
 void work_print(const struct work *work, const struct plan *plan);
 

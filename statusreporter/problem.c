@@ -60,11 +60,26 @@ static const struct {
     {"failedapply/", "can't be written", false},
 };
 
+static void add_taken(const char *kind, const char *name, struct problems *ret)
+{
+    struct problem *p;
+    char object[400];
+
+    (void)snprintf(object, sizeof object, "%s/%s", kind, name);
+    p = problem_add(ret, "NameTaken", object);
+    if (p)
+        (void)snprintf(p->message, sizeof p->message,
+                       "%s %.300s exists already and isn't controlled by this FlinkCluster: remove "
+                       "it, or use another name for the FlinkCluster",
+                       kind, name);
+}
+
 static void add_refusal(const struct view *v, size_t i, const char *what, const cJSON *seen,
                         struct problems *ret)
 {
     const char *slash = strchr(what, '/');
-    const char *message = json_str_or(seen, "message", "");
+    const char *reason = json_str_or(seen, "reason", ""),
+               *message = json_str_or(seen, "message", "");
     char kind[64];
     const cJSON *object;
     struct problem *p;
@@ -75,7 +90,11 @@ static void add_refusal(const struct view *v, size_t i, const char *what, const 
     object = snapshot_object(v->snapshot, kind, slash + 1);
     if (refusals[i].of_pods && object && has_its_pods(object))
         return;
-    if (str_eq(kind, "PodGroup") && !object && str_eq(json_str(seen, "reason"), "NotFound")) {
+    if (str_eq(reason, "NameTaken")) {
+        add_taken(kind, slash + 1, ret);
+        return;
+    }
+    if (str_eq(kind, "PodGroup") && !object && str_eq(reason, "NotFound")) {
         p = problem_add(ret, "VolcanoMissing", what);
         message = "spec.batchScheduler is volcano, but its CRD podgroups.scheduling.volcano.sh "
                   "isn't installed";
@@ -138,22 +157,15 @@ static void add_foreign(const struct view *v, struct problems *ret)
 {
     for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
         const char *kind = children[i].kind ? children[i].kind : component_taskmanager_kind(v);
-        struct problem *p;
         bool foreign;
-        char name[300], object[400];
+        char name[300];
 
         if (!may_be_there(v, i))
             continue;
         (void)snprintf(name, sizeof name, "%s%s", v->name, children[i].name_format + strlen("%s"));
         (void)view_child(v, kind, name, &foreign);
-        (void)snprintf(object, sizeof object, "%s/%s", kind, name);
-        p = foreign ? problem_add(ret, "NameTaken", object) : NULL;
-        if (p)
-            (void)snprintf(
-                p->message, sizeof p->message,
-                "%s %s exists already and isn't controlled by this FlinkCluster: remove it, or "
-                "use another name for the FlinkCluster",
-                kind, name);
+        if (foreign)
+            add_taken(kind, name, ret);
     }
 }
 

@@ -68,6 +68,39 @@ Test(plan_job, a_settled_cluster_needs_nothing)
     cr_expect_eq(s.plan.n, 0, "%s", s.plan.n ? s.plan.actions[0].why : "");
 }
 
+static bool applied_as_new(const char *kind, const char *name)
+{
+    const struct action *action = find_action(&s, ACTION_APPLY, kind, name);
+
+    cr_assert(action, "%s %s isn't applied", kind, name);
+    return action && action->is_new;
+}
+
+Test(plan_job, a_child_that_is_new_may_not_take_the_place_of_anything)
+{
+    scenario_init(&s, "");
+    make_plan(&s);
+    cr_expect(applied_as_new("ConfigMap", "c-configmap"));
+    run(&s);
+    json_set_int(cJSON_GetArrayItem(s.snapshot.objects, 0), "nothing", 1);
+    json_foreach (object, s.snapshot.objects) {
+        if (str_eq(json_str(object, "kind"), "StatefulSet"))
+            json_set_int(object, "spec.replicas", 7);
+    }
+    make_plan(&s);
+    cr_expect_not(applied_as_new("StatefulSet", "c-jobmanager"));
+}
+
+Test(plan_job, while_a_childs_name_is_taken_no_job_is_submitted)
+{
+    scenario_init(&s, "");
+    observe(&s, "failedapply/ConfigMap/c-configmap", "{\"reason\":\"NameTaken\"}");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "NameTaken");
+    cr_expect(find_action(&s, ACTION_APPLY, "ConfigMap", "c-configmap"), "it is tried again");
+    cr_expect_null(find_command(&s, "submit"));
+}
+
 Test(plan_job, the_same_submission_is_decided_again_after_everything_but_the_status_is_lost)
 {
     char id[33];

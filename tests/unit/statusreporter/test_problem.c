@@ -78,6 +78,12 @@ Test(problem, a_name_that_is_taken_is_told)
     expect("NameTaken", "ConfigMap c-configmap exists already");
 }
 
+Test(problem, a_name_that_is_taken_by_what_the_watcher_doesnt_see_is_told)
+{
+    known_observe(&k, "failedapply/Service/c-jobmanager", "{'reason':'NameTaken','message':''}");
+    expect("NameTaken", "Service c-jobmanager exists already");
+}
+
 Test(problem, memory_that_flink_will_refuse_is_told_before_the_pods_crash)
 {
     json_set_str(k.snapshot.cluster, "spec.taskManager.resources.limits.memory", "64Mi");
