@@ -2,7 +2,9 @@
  * timer.
  *
  * Its own time-out is of silence. A client that sends a byte now and then is caught by a second
- * one: a request has to be complete twice that time after the last one was answered. */
+ * one: a request has to be complete twice that time after the last one was answered. And there is
+ * always room for one more client: whoever has waited longest without asking for anything makes it.
+ */
 #include "common/io/httpd.h"
 
 #include <limits.h>
@@ -30,13 +32,16 @@ struct client {
     struct client *prev, *next;
     MHD_socket fd;
     int64_t since_ms; /* monotonic: connected, or last answered */
+    bool answered; /* ever */
+    bool leaving; /* hung up on; MHD is still to notice */
 };
 
 struct httpd {
     struct loop *loop;
     struct MHD_Daemon *daemon;
     struct loop_timer *timer, *sweep;
-    struct client *clients;
+    struct client *clients; /* newest first */
+    unsigned staying, max_clients; /* of them, not leaving; and how many may */
     int epoll, port; /* epoll: MHD's; -1: not watched */
     httpd_fn fn;
     void *userdata;
@@ -130,8 +135,10 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
     (void)userdata;
     (void)how;
-    if (client)
+    if (client) {
         client->since_ms = time_monotonic_ms();
+        client->answered = true;
+    }
     if (body)
         buf_done(body);
     free(body);
@@ -139,6 +146,35 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 }
 
 /* ---- clients that take too long ---- */
+
+static void hang_up(struct httpd *httpd, struct client *client)
+{
+    if (client->leaving)
+        return;
+    client->leaving = true;
+    httpd->staying--;
+    (void)shutdown(client->fd, SHUT_RDWR); /* MHD closes what it finds ended */
+}
+
+/* Is @a to go before @b? One that never asked for anything is; else the one that is silent longer.
+ */
+static bool goes_first(const struct client *a, const struct client *b)
+{
+    return a->answered != b->answered ? b->answered : a->since_ms < b->since_ms;
+}
+
+static void make_room(struct httpd *httpd)
+{
+    struct client *first = NULL;
+
+    if (httpd->staying <= httpd->max_clients)
+        return;
+    for (struct client *c = httpd->clients->next; c; c = c->next)
+        if (!c->leaving && (!first || !goes_first(first, c)))
+            first = c;
+    if (first)
+        hang_up(httpd, first);
+}
 
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
@@ -158,9 +194,12 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
         if (client->next)
             client->next->prev = client;
         httpd->clients = client;
+        httpd->staying++;
+        make_room(httpd);
         if (!loop_timer_armed(httpd->sweep))
             loop_timer_arm(httpd->sweep, SWEEP_MS);
     } else if (client) {
+        httpd->staying -= !client->leaving;
         if (client->prev)
             client->prev->next = client->next;
         else
@@ -177,9 +216,9 @@ static void on_sweep(void *userdata)
     struct httpd *httpd = userdata;
     int64_t limit = time_monotonic_ms() - (int64_t)httpd->timeout_s * 2000;
 
-    for (const struct client *c = httpd->clients; c; c = c->next)
+    for (struct client *c = httpd->clients; c; c = c->next)
         if (c->since_ms < limit)
-            (void)shutdown(c->fd, SHUT_RDWR); /* MHD closes what it finds ended */
+            hang_up(httpd, c);
     if (httpd->clients)
         loop_timer_arm(httpd->sweep, SWEEP_MS);
 }
@@ -218,7 +257,7 @@ static unsigned per_address(unsigned connections)
 static int start(struct httpd *httpd, const struct httpd_config *config, int *listener,
                  struct error *err)
 {
-    unsigned connections = config->max_connections ? config->max_connections : CONNECTIONS;
+    unsigned connections = httpd->max_clients;
     bool tls = config->cert_pem && config->key_pem;
     struct MHD_OptionItem tls_options[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)config->cert_pem},
@@ -231,7 +270,7 @@ static int start(struct httpd *httpd, const struct httpd_config *config, int *li
 
     httpd->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | (tls ? MHD_USE_TLS : 0U), 0, NULL, NULL, on_request, httpd,
-        MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_CONNECTION_LIMIT, connections,
+        MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_CONNECTION_LIMIT, connections * 2,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address(connections), MHD_OPTION_CONNECTION_TIMEOUT,
         httpd->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_NOTIFY_CONNECTION,
@@ -269,6 +308,7 @@ int httpd_new(struct loop *loop, const struct httpd_config *config, httpd_fn fn,
         .userdata = userdata,
         .max_body_bytes = config->max_body_bytes ? config->max_body_bytes : BODY_MAX_BYTES,
         .timeout_s = config->timeout_s ? config->timeout_s : TIMEOUT_S,
+        .max_clients = config->max_connections ? config->max_connections : CONNECTIONS,
     };
     httpd->timer = loop_timer_new(loop, on_timer, httpd);
     httpd->sweep = loop_timer_new(loop, on_sweep, httpd);

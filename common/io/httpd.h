@@ -30,7 +30,7 @@ struct httpd_config {
     const char *addr; /* "host:port", ":port" = all interfaces, IPv4 and IPv6 */
     const char *cert_pem, *key_pem; /* both: HTTPS (TLS >= 1.2) */
     size_t max_body_bytes; /* 413 over it; 0: 64 KiB */
-    unsigned max_connections; /* 0: 64 */
+    unsigned max_connections; /* 0: 64; more make those leave that wait longest for nothing */
     unsigned timeout_s; /* of an idle or slow connection; 0: 10 */
 };
 

@@ -91,11 +91,18 @@ static void on_client(int fd, unsigned events, void *userdata)
 
 struct peer *peer_dial(struct loop *loop, int port)
 {
-    struct sockaddr_in addr = localhost(port);
+    return peer_dial_from(loop, port, 1);
+}
+
+struct peer *peer_dial_from(struct loop *loop, int port, int last_byte)
+{
+    struct sockaddr_in addr = localhost(port), own = localhost(0);
     int fd;
     struct peer *peer = peer_new(loop, &fd);
 
     peer->port = port;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + (in_addr_t)last_byte);
+    must(!bind(fd, (const struct sockaddr *)&own, sizeof(own)));
     must(!connect(fd, (const struct sockaddr *)&addr, sizeof(addr)));
     watch(peer, fd);
     return peer;

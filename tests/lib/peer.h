@@ -23,6 +23,8 @@ struct peer {
 
 /** Both abort the test on failure; peer_free() by the caller. */
 struct peer *peer_dial(struct loop *loop, int port);
+/** … as a client at 127.0.0.@last_byte. */
+struct peer *peer_dial_from(struct loop *loop, int port, int last_byte);
 struct peer *peer_listen(struct loop *loop, const char *answer);
 struct peer *peer_free(struct peer *peer);
 /** Send what the socket takes without waiting. Returns how much that was, 0 when it is full or

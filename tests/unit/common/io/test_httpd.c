@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/str.h"
+#include "common/base/time.h"
 #include "common/io/http.h"
 #include "common/io/httpd.h"
 #include "tests/lib/peer.h"
@@ -178,6 +179,71 @@ Test(httpd, one_address_cannot_take_all_connections)
     peer_say(clients[0], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     cr_expect(until(loop, calls == 1), "and the ones it has are served");
     for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+        peer_free(clients[i]);
+}
+
+/* With max_connections of them there, from several addresses. */
+static void crowd(struct peer *clients[8])
+{
+    for (int i = 0; i < 8; i++)
+        clients[i] = peer_dial_from(loop, httpd_port(httpd), 2 + i / 4);
+    for (int turn = 0; turn < 20; turn++)
+        loop_step(loop, 5, &err);
+    for (int i = 0; i < 8; i++)
+        cr_expect_not(clients[i]->ended, "client %d has room", i);
+}
+
+static void expect_gone(struct peer *const clients[8], int expected)
+{
+    cr_expect(until(loop, clients[expected]->ended), "client %d is still there", expected);
+    for (int i = 0; i < 8; i++)
+        cr_expect(i == expected || !clients[i]->ended, "client %d is gone", i);
+}
+
+Test(httpd, when_all_connections_are_taken_who_never_asked_for_anything_makes_room)
+{
+    struct peer *clients[8];
+
+    crowd(clients);
+    for (int i = 0; i < 8; i++)
+        if (i != 5)
+            peer_say(clients[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert(until(loop, calls == 7));
+    expect_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200");
+    expect_gone(clients, 5);
+    for (int i = 0; i < 8; i++)
+        peer_free(clients[i]);
+}
+
+Test(httpd, of_clients_that_were_answered_the_one_that_is_silent_longest_makes_room)
+{
+    struct peer *clients[8];
+
+    crowd(clients);
+    for (int i = 0; i < 8; i++) {
+        int64_t now = time_monotonic_ms();
+
+        peer_say(clients[(i + 3) % 8], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        cr_assert(until(loop, calls == i + 1 && time_monotonic_ms() > now));
+    }
+    expect_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200");
+    expect_gone(clients, 3);
+    for (int i = 0; i < 8; i++)
+        peer_free(clients[i]);
+}
+
+Test(httpd, many_more_clients_than_there_is_room_for_never_keep_a_good_one_out)
+{
+    struct peer *clients[60];
+
+    for (int i = 0; i < 60; i++) {
+        clients[i] = peer_dial_from(loop, httpd_port(httpd), 2 + i % 20);
+        loop_step(loop, 5, &err);
+        peer_send(clients[i], "POST / HTTP/1.1\r\n", 17);
+        if (i % 10 == 0)
+            expect_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200");
+    }
+    for (int i = 0; i < 60; i++)
         peer_free(clients[i]);
 }
 
