@@ -55,6 +55,16 @@ KINDS: dict[str, tuple[str, str]] = {
 CHILD_KINDS = ("ConfigMap", "Service", "StatefulSet", "Deployment", "Ingress", "Job", "PodDisruptionBudget",
                "HorizontalPodAutoscaler", "ControllerRevision", "PodGroup")
 
+# Stands in for Volcano: its CRD, and nobody behind it.
+PODGROUPS = {
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    "metadata": {"name": "podgroups.scheduling.volcano.sh"},
+    "spec": {"group": "scheduling.volcano.sh", "scope": "Namespaced",
+             "names": {"kind": "PodGroup", "plural": "podgroups", "singular": "podgroup", "listKind": "PodGroupList"},
+             "versions": [{"name": "v1beta1", "served": True, "storage": True, "subresources": {"status": {}},
+                           "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]},
+}
+
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
