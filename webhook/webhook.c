@@ -14,7 +14,6 @@ enum {
     IDLE_S = 100, /* an API server keeps idle connections for 90 s: it is to close them, not to find
                      them closed */
     CHECK_MS = 10 * 1000,
-    SWAP_RETRY_MS = 500,
     DRAIN_MS = 1000, /* the API server may still be sent here for a moment */
 };
 
@@ -89,23 +88,23 @@ static void log_cert(const struct cert *cert)
              cert_is_own(cert) ? "made here" : "from the directory", until);
 }
 
-/* Serve with @next. libmicrohttpd reads a certificate when it starts, so the server is another one.
- */
+/* Serve with @next. */
 static void on_swap(void *userdata)
 {
     struct webhook *w = userdata;
     struct error err = {0};
 
-    w->server = httpd_free(w->server);
-    if (w->next.cert_pem) {
-        cert_done(&w->cert);
-        w->cert = cert_take(&w->next);
-        log_cert(&w->cert);
+    if (!w->next.cert_pem)
+        return;
+    if (httpd_set_certificate(w->server, w->next.cert_pem, w->next.key_pem, &err)) {
+        log_error("%s; going on with the certificate from before, trying again in %d s", err.text,
+                  CHECK_MS / 1000);
+        loop_timer_arm(w->swap, CHECK_MS);
+        return;
     }
-    if (listen_https(w, &err)) {
-        log_error("%s, trying again in %d ms", err.text, SWAP_RETRY_MS);
-        loop_timer_arm(w->swap, SWAP_RETRY_MS);
-    }
+    cert_done(&w->cert);
+    w->cert = cert_take(&w->next);
+    log_cert(&w->cert);
 }
 
 static void on_settled(bool known, void *userdata)

@@ -7,9 +7,11 @@
  */
 #include "common/io/httpd.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <microhttpd.h>
 
@@ -36,13 +38,24 @@ struct client {
     bool leaving; /* hung up on; MHD is still to notice */
 };
 
+/* One MHD, which reads a certificate only when it starts. */
+struct server {
+    struct server *next; /* retired: the one before it */
+    struct httpd *httpd;
+    struct MHD_Daemon *daemon;
+    struct loop_timer *timer;
+    int epoll; /* MHD's; -1: not watched */
+    bool retired; /* accepts nobody any more, and closes each connection after an answer */
+    int64_t until_ms; /* retired: monotonic, then it ends */
+};
+
 struct httpd {
     struct loop *loop;
-    struct MHD_Daemon *daemon;
-    struct loop_timer *timer, *sweep;
+    struct server *server, *retired; /* retired: those with certificates before, a list */
+    struct loop_timer *sweep;
     struct client *clients; /* newest first */
     unsigned staying, max_clients; /* of them, not leaving; and how many may */
-    int epoll, port; /* epoll: MHD's; -1: not watched */
+    int listener, port;
     httpd_fn fn;
     void *userdata;
     size_t max_body_bytes;
@@ -51,7 +64,8 @@ struct httpd {
 
 /* ---- requests ---- */
 
-static enum MHD_Result answer(struct MHD_Connection *connection, const struct httpd_answer *a)
+static enum MHD_Result answer(const struct server *server, struct MHD_Connection *connection,
+                              const struct httpd_answer *a)
 {
     static char empty[] = "";
     struct MHD_Response *response;
@@ -66,18 +80,21 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct ht
     }
     if (a->content_type)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, a->content_type);
+    if (server->retired)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     queued = MHD_queue_response(connection, (unsigned)a->status, response);
     MHD_destroy_response(response);
     return queued;
 }
 
-static enum MHD_Result answer_too_large(struct MHD_Connection *connection)
+static enum MHD_Result answer_too_large(const struct server *server,
+                                        struct MHD_Connection *connection)
 {
     const struct httpd_answer a = {.status = MHD_HTTP_CONTENT_TOO_LARGE,
                                    .content_type = "text/plain",
                                    .body = strdup("the body is too large\n")};
 
-    return answer(connection, &a);
+    return answer(server, connection, &a);
 }
 
 static bool announces_too_much(const struct httpd *httpd, struct MHD_Connection *connection)
@@ -95,7 +112,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
                                   const char *path, const char *method, const char *version,
                                   const char *data, size_t *size, void **context)
 {
-    struct httpd *httpd = userdata;
+    struct server *server = userdata;
+    struct httpd *httpd = server->httpd;
     struct buf *body = *context;
     struct httpd_request request = {.method = method, .path = path};
     struct httpd_answer a = {0};
@@ -103,7 +121,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
     (void)version;
     if (!body) {
         if (announces_too_much(httpd, connection))
-            return answer_too_large(connection);
+            return answer_too_large(server, connection);
         *context = body = calloc(1, sizeof(*body));
         if (body)
             *body = BUF_INIT(httpd->max_body_bytes * SWALLOW);
@@ -116,13 +134,13 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         return r ? MHD_NO : MHD_YES;
     }
     if (body->len > httpd->max_body_bytes)
-        return answer_too_large(connection);
+        return answer_too_large(server, connection);
     request.body = buf_str(body);
     request.body_len = body->len;
     httpd->fn(&request, &a, httpd->userdata);
     if (!a.status)
         a.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-    return answer(connection, &a);
+    return answer(server, connection, &a);
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **context,
@@ -211,29 +229,17 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
     }
 }
 
-static void on_sweep(void *userdata)
-{
-    struct httpd *httpd = userdata;
-    int64_t limit = time_monotonic_ms() - (int64_t)httpd->timeout_s * 2000;
-
-    for (struct client *c = httpd->clients; c; c = c->next)
-        if (c->since_ms < limit)
-            hang_up(httpd, c);
-    if (httpd->clients)
-        loop_timer_arm(httpd->sweep, SWEEP_MS);
-}
-
 /* ---- MHD in the loop ---- */
 
-static void run(struct httpd *httpd)
+static void run(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
-    (void)MHD_run(httpd->daemon);
-    if (MHD_get_timeout(httpd->daemon, &timeout_ms) == MHD_YES)
-        loop_timer_arm(httpd->timer, timeout_ms > INT_MAX ? INT_MAX : (int64_t)timeout_ms);
+    (void)MHD_run(server->daemon);
+    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
+        loop_timer_arm(server->timer, timeout_ms > INT_MAX ? INT_MAX : (int64_t)timeout_ms);
     else
-        loop_timer_arm(httpd->timer, -1);
+        loop_timer_arm(server->timer, -1);
 }
 
 static void on_readable(int fd, unsigned events, void *userdata)
@@ -248,44 +254,149 @@ static void on_timer(void *userdata)
     run(userdata);
 }
 
+static struct server *server_free(struct server *server)
+{
+    if (!server)
+        return NULL;
+    if (server->epoll >= 0)
+        loop_remove_fd(server->httpd->loop, server->epoll);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    loop_timer_free(server->timer);
+    free(server);
+    return NULL;
+}
+
+static void server_freep(struct server **server)
+{
+    server_free(*server);
+}
+
 /* Of one address: enough for an API server that is a webhook's only client, not all there is. */
 static unsigned per_address(unsigned connections)
 {
     return connections - connections / 4;
 }
 
-static int start(struct httpd *httpd, const struct httpd_config *config, int *listener,
-                 struct error *err)
+static struct MHD_Daemon *start(struct server *server, const char *cert_pem, const char *key_pem,
+                                int listener)
 {
-    unsigned connections = httpd->max_clients;
-    bool tls = config->cert_pem && config->key_pem;
+    struct httpd *httpd = server->httpd;
+    bool tls = cert_pem && key_pem;
     struct MHD_OptionItem tls_options[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)config->cert_pem},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)config->key_pem},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert_pem},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key_pem},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
          (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
-    const union MHD_DaemonInfo *info;
 
-    httpd->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | (tls ? MHD_USE_TLS : 0U), 0, NULL, NULL, on_request, httpd,
-        MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_CONNECTION_LIMIT, connections * 2,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address(connections), MHD_OPTION_CONNECTION_TIMEOUT,
-        httpd->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, httpd, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 3,
-        MHD_OPTION_END);
-    if (!httpd->daemon)
-        return error_set(err, EINVAL, "serve at %s: %s", config->addr,
-                         tls ? "is the certificate valid, and the key its own?" : "no memory");
-    *listener = -1; /* MHD closes it from here */
-    info = MHD_get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return MHD_start_daemon(MHD_USE_EPOLL | (tls ? MHD_USE_TLS : 0U), 0, NULL, NULL, on_request,
+                            server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
+                            httpd->max_clients * 2, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            per_address(httpd->max_clients), MHD_OPTION_CONNECTION_TIMEOUT,
+                            httpd->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)HEADER_MAX_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                            httpd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
+                            MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 3, MHD_OPTION_END);
+}
+
+static int server_new(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                      struct server **ret, struct error *err)
+{
+    _cleanup_(server_freep) struct server *server = calloc(1, sizeof(*server));
+    _cleanup_(closep) int listener = fcntl(httpd->listener, F_DUPFD_CLOEXEC, 0);
+    const union MHD_DaemonInfo *info;
+    int r;
+
+    if (!server || listener < 0)
+        return error_set(err, ENOMEM, "no memory for an HTTP server");
+    *server = (struct server){.httpd = httpd, .epoll = -1};
+    server->timer = loop_timer_new(httpd->loop, on_timer, server);
+    if (!server->timer)
+        return error_set(err, ENOMEM, "no memory for an HTTP server");
+    server->daemon = start(server, cert_pem, key_pem, listener);
+    if (!server->daemon)
+        return error_set(err, EINVAL, "serve at port %d: %s", httpd->port,
+                         cert_pem ? "is the certificate valid, and the key its own?" : "no memory");
+    listener = -1; /* MHD closes it from here */
+    info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info)
         return error_set(err, EIO, "libmicrohttpd without epoll");
-    httpd->epoll = info->epoll_fd;
-    return loop_set_fd(httpd->loop, httpd->epoll, LOOP_READ, on_readable, httpd, err);
+    r = loop_set_fd(httpd->loop, info->epoll_fd, LOOP_READ, on_readable, server, err);
+    if (r)
+        return r;
+    server->epoll = info->epoll_fd;
+    run(server);
+    *ret = TAKE(server);
+    return 0;
 }
+
+/* ---- another certificate ---- */
+
+static bool is_idle(const struct server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return !info || info->num_connections == 0;
+}
+
+static void retire(struct httpd *httpd, struct server *server)
+{
+    MHD_socket listener = MHD_quiesce_daemon(server->daemon);
+
+    if (listener != MHD_INVALID_SOCKET)
+        (void)close(listener);
+    server->retired = true;
+    server->until_ms = time_monotonic_ms() + (int64_t)httpd->timeout_s * 1000;
+    server->next = httpd->retired;
+    httpd->retired = server;
+    loop_timer_arm(httpd->sweep, SWEEP_MS);
+}
+
+int httpd_set_certificate(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                          struct error *err)
+{
+    struct server *server;
+    int r;
+
+    r = server_new(httpd, cert_pem, key_pem, &server, err);
+    if (r)
+        return r;
+    retire(httpd, httpd->server);
+    httpd->server = server;
+    return 0;
+}
+
+static void free_retired(struct httpd *httpd, bool all)
+{
+    for (struct server **at = &httpd->retired; *at;) {
+        struct server *server = *at;
+
+        if (!all && time_monotonic_ms() < server->until_ms && !is_idle(server)) {
+            at = &server->next;
+            continue;
+        }
+        *at = server->next;
+        server_free(server);
+    }
+}
+
+static void on_sweep(void *userdata)
+{
+    struct httpd *httpd = userdata;
+    int64_t limit = time_monotonic_ms() - (int64_t)httpd->timeout_s * 2000;
+
+    for (struct client *c = httpd->clients; c; c = c->next)
+        if (c->since_ms < limit)
+            hang_up(httpd, c);
+    free_retired(httpd, false);
+    if (httpd->clients || httpd->retired)
+        loop_timer_arm(httpd->sweep, SWEEP_MS);
+}
+
+/* ---- the whole ---- */
 
 static void httpd_freep(struct httpd **httpd)
 {
@@ -296,30 +407,27 @@ int httpd_new(struct loop *loop, const struct httpd_config *config, httpd_fn fn,
               struct httpd **ret, struct error *err)
 {
     _cleanup_(httpd_freep) struct httpd *httpd = calloc(1, sizeof(*httpd));
-    _cleanup_(closep) int listener = -1;
     int r;
 
     if (!httpd)
         return error_set(err, ENOMEM, "no memory for an HTTP server");
     *httpd = (struct httpd){
         .loop = loop,
-        .epoll = -1,
+        .listener = -1,
         .fn = fn,
         .userdata = userdata,
         .max_body_bytes = config->max_body_bytes ? config->max_body_bytes : BODY_MAX_BYTES,
         .timeout_s = config->timeout_s ? config->timeout_s : TIMEOUT_S,
         .max_clients = config->max_connections ? config->max_connections : CONNECTIONS,
     };
-    httpd->timer = loop_timer_new(loop, on_timer, httpd);
     httpd->sweep = loop_timer_new(loop, on_sweep, httpd);
-    if (!httpd->timer || !httpd->sweep)
+    if (!httpd->sweep)
         return error_set(err, ENOMEM, "no memory for an HTTP server");
-    r = listen_open(config->addr, &listener, &httpd->port, err);
+    r = listen_open(config->addr, &httpd->listener, &httpd->port, err);
     if (!r)
-        r = start(httpd, config, &listener, err);
+        r = server_new(httpd, config->cert_pem, config->key_pem, &httpd->server, err);
     if (r)
         return r;
-    run(httpd);
     *ret = TAKE(httpd);
     return 0;
 }
@@ -328,12 +436,11 @@ struct httpd *httpd_free(struct httpd *httpd)
 {
     if (!httpd)
         return NULL;
-    if (httpd->epoll >= 0)
-        loop_remove_fd(httpd->loop, httpd->epoll);
-    if (httpd->daemon)
-        MHD_stop_daemon(httpd->daemon);
-    loop_timer_free(httpd->timer);
+    free_retired(httpd, true);
+    server_free(httpd->server);
     loop_timer_free(httpd->sweep);
+    if (httpd->listener >= 0)
+        (void)close(httpd->listener);
     free(httpd);
     return NULL;
 }

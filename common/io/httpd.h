@@ -38,6 +38,11 @@ struct httpd_config {
 int httpd_new(struct loop *loop, const struct httpd_config *config, httpd_fn fn, void *userdata,
               struct httpd **ret, struct error *err);
 struct httpd *httpd_free(struct httpd *httpd);
+/** New connections get this certificate from now on. Those that there are aren't cut: each is
+ * closed after its next answer, or when it has been silent for timeout_s. -EINVAL: it can't be
+ * served; all stays as it was. */
+int httpd_set_certificate(struct httpd *httpd, const char *cert_pem, const char *key_pem,
+                          struct error *err);
 int httpd_port(const struct httpd *httpd); /* the port it listens on (for port 0) */
 
 /** Serve /healthz (200 while the loop turns) and /readyz (200 when *ready) at @addr; "" = nothing,

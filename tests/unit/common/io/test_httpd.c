@@ -247,6 +247,45 @@ Test(httpd, many_more_clients_than_there_is_room_for_never_keep_a_good_one_out)
         peer_free(clients[i]);
 }
 
+/* ---- another certificate (here: none, and the same afterwards) ---- */
+
+Test(httpd, a_client_is_not_cut_off_when_the_certificate_changes_but_asked_to_come_again)
+{
+    struct peer *client = peer_dial(loop, httpd_port(httpd));
+
+    peer_say(client, "GET /one HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert(until(loop, strstr(client->in, "GET /one")));
+    peer_say(client, "POST /two HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na");
+    for (int i = 0; i < 5; i++)
+        loop_step(loop, 5, &err);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(httpd_set_certificate(httpd, NULL, NULL, &err), 0, "%s", err.text);
+    expect_answer("GET /new HTTP/1.1\r\nHost: x\r\n\r\n", "GET /new");
+    cr_expect_not(client->ended);
+    peer_say(client, "b");
+    cr_expect(until(loop, strstr(client->in, "POST /two 2 ab")), "%s", client->in);
+    cr_expect(strstr(client->in, "\r\nConnection: close\r\n"), "%s", client->in);
+    cr_expect(until(loop, client->ended));
+    peer_free(client);
+}
+
+Test(httpd, a_client_that_stays_silent_after_it_is_sent_away_in_time)
+{
+    struct peer *client = peer_dial(loop, httpd_port(httpd));
+
+    peer_say(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    cr_assert(until(loop, calls == 1));
+    cr_assert_eq(httpd_set_certificate(httpd, NULL, NULL, &err), 0, "%s", err.text);
+    cr_expect(until(loop, client->ended));
+    peer_free(client);
+}
+
+Test(httpd, a_certificate_that_cannot_be_served_changes_nothing)
+{
+    cr_expect_eq(httpd_set_certificate(httpd, "no", "certificate", &err), -EINVAL);
+    expect_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200");
+}
+
 /* ---- addresses ---- */
 
 static int try(const char *addr)
