@@ -139,16 +139,15 @@ static int start(struct request *request, enum kube_verb verb, const cJSON *body
 static int start_write(struct request *request, struct error *err)
 {
     _cleanup_(json_freep) cJSON *options = NULL;
-    const cJSON *body = request->manifest;
+    bool deletes = request->action == ACTION_DELETE;
 
-    if (request->action == ACTION_DELETE)
-        body = options =
-            kube_delete_options("Background", request->uid[0] ? request->uid : NULL, NULL);
+    if (deletes)
+        options = kube_delete_options("Background", request->uid[0] ? request->uid : NULL, NULL);
     if (request->action == ACTION_APPLY && request->is_new)
         json_set_str(request->manifest, "metadata.resourceVersion", version_of_none);
     else if (request->action == ACTION_APPLY)
         json_remove(request->manifest, "metadata.resourceVersion");
-    return start(request, verb_of(request), body, on_done, err);
+    return start(request, verb_of(request), deletes ? options : request->manifest, on_done, err);
 }
 
 /* Takes @request, which was answered. */

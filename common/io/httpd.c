@@ -305,21 +305,24 @@ static int server_new(struct httpd *httpd, const char *cert_pem, const char *key
                       struct server **ret, struct error *err)
 {
     _cleanup_(server_freep) struct server *server = calloc(1, sizeof(*server));
-    _cleanup_(closep) int listener = fcntl(httpd->listener, F_DUPFD_CLOEXEC, 0);
     const union MHD_DaemonInfo *info;
-    int r;
+    int listener, r;
 
-    if (!server || listener < 0)
+    if (!server)
         return error_set(err, ENOMEM, "no memory for an HTTP server");
     *server = (struct server){.httpd = httpd, .epoll = -1};
     server->timer = loop_timer_new(httpd->loop, on_timer, server);
     if (!server->timer)
         return error_set(err, ENOMEM, "no memory for an HTTP server");
+    listener = fcntl(httpd->listener, F_DUPFD_CLOEXEC, 0); /* MHD's to close, if it starts */
+    if (listener < 0)
+        return error_set(err, errno, "serve at port %d: %s", httpd->port, strerror(errno));
     server->daemon = start(server, cert_pem, key_pem, listener);
+    if (!server->daemon)
+        (void)close(listener);
     if (!server->daemon)
         return error_set(err, EINVAL, "serve at port %d: %s", httpd->port,
                          cert_pem ? "is the certificate valid, and the key its own?" : "no memory");
-    listener = -1; /* MHD closes it from here */
     info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info)
         return error_set(err, EIO, "libmicrohttpd without epoll");

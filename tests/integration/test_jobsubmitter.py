@@ -182,6 +182,20 @@ def test_dead_jobmanagers_delay_nobody(w: World) -> None:
     check(time.monotonic() - began < 3.5, f"{time.monotonic() - began:.1f} s")  # no message here: the sweep finds it
 
 
+def test_a_stop_that_takes_long_holds_up_no_other_cluster(w: World) -> None:
+    slow_ns, slow_uid, slow_job = a_running_job(w)
+    w.flink.cluster(slow_ns, "wc").savepoint = "never"
+    stop = new_id()
+    w.wait_command(w.add_command(slow_ns, slow_uid, "stop", f"stop/{stop}", savepoint_args(slow_job, stop)))
+    w.wait_observation(slow_uid, f"trigger/{stop}", lambda o: not o["completed"])
+    ns, uid, job_id = a_running_job(w)
+    trigger = new_id()
+    made = w.add_command(ns, uid, "savepoint", f"savepoint/{trigger}", savepoint_args(job_id, trigger))
+    check_equal(w.wait_command(made, deadline_s=5)["state"], "done", "the other cluster's command")
+    w.wait_observation(uid, f"trigger/{trigger}", lambda o: o["completed"], 5)
+    check(not w.observation(slow_uid, f"trigger/{stop}")["completed"], "the stop has ended meanwhile")
+
+
 # ---- its own life --------------------------------------------------------------------------------
 
 
