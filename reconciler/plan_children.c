@@ -205,12 +205,14 @@ static bool loses_something(const struct planner *p, const cJSON *manifest, cons
     return was && !json_equal(json_get(was, "spec.template"), json_get(manifest, "spec.template"));
 }
 
+/* A manifest without a template leaves it as it is. */
 static bool changes_template(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
-    if (!is_workload(json_str(manifest, "kind")))
-        return false;
-    return !desired_matches(json_get(manifest, "spec.template"), json_get(live, "spec.template")) ||
-           loses_something(p, manifest, live);
+    const cJSON *wanted = json_get(manifest, "spec.template");
+
+    return wanted && is_workload(json_str(manifest, "kind")) &&
+           (!desired_matches(wanted, json_get(live, "spec.template")) ||
+            loses_something(p, manifest, live));
 }
 
 /* Does an update need this workload gone first? In recreate mode its pods all start anew; and

@@ -26,18 +26,24 @@ static const cJSON *taskmanager(const struct edit *edits)
     return child("StatefulSet", "mine-taskmanager");
 }
 
+static const cJSON *taskmanager_pod(const struct edit *edits)
+{
+    return json_get(taskmanager(edits), "spec.template.spec");
+}
+
 /* ---- all pods ---- */
 
-/* A field of spec.jobManager that arrives in the pod as it is. */
+/* A field of the spec's part that arrives in the pods of that part, and of that part only. */
 static void expect_pod_field(const char *field, const char *pod_path, const char *value)
 {
     char path[128];
-    const cJSON *pod;
 
     (void)snprintf(path, sizeof(path), "spec.jobManager.%s", field);
-    pod = jobmanager_pod(EDITS({path, q(value)}));
-    expect_json(pod, pod_path, value);
-    expect_json(jobmanager_pod(NULL), pod_path, NULL);
+    expect_json(jobmanager_pod(EDITS({path, q(value)})), pod_path, value);
+    expect_json(taskmanager_pod(EDITS({path, q(value)})), pod_path, NULL);
+    (void)snprintf(path, sizeof(path), "spec.taskManager.%s", field);
+    expect_json(taskmanager_pod(EDITS({path, q(value)})), pod_path, value);
+    expect_json(jobmanager_pod(EDITS({path, q(value)})), pod_path, NULL);
 }
 
 Test(desired_pod, fields_of_the_spec_arrive_in_the_pod)
@@ -292,6 +298,39 @@ Test(desired_taskmanager, is_a_stateful_set_started_all_at_once)
     expect_json(set, "spec.template.spec.containers[0].livenessProbe.tcpSocket.port", "6122");
     expect_json(set, "spec.selector.matchLabels",
                 "{'cluster':'mine','app':'flink','component':'taskmanager'}");
+}
+
+Test(desired_taskmanager, its_pods_have_what_is_specified_for_them)
+{
+    const cJSON *set = taskmanager(EDITS(
+        {"spec.taskManager.replicas", "7"}, {"spec.taskManager.podAnnotations", q("{'a':'b'}")},
+        {"spec.taskManager.podLabels", q("{'tier':'x'}")},
+        {"spec.taskManager.extraPorts", q("[{'name':'prom','containerPort':9249}]")},
+        {"spec.taskManager.ports", q("{'data':7001,'rpc':7002,'query':7003}")},
+        {"spec.taskManager.resources", q("{'limits':{'cpu':'1','memory':'3Gi'}}")},
+        {"spec.taskManager.volumes", q("[{'name':'v','emptyDir':{}}]")},
+        {"spec.taskManager.volumeMounts", q("[{'name':'v','mountPath':'/v'}]")},
+        {"spec.taskManager.initContainers", q("[{'name':'i','image':'i:1'}]")},
+        {"spec.taskManager.sidecars", q("[{'name':'s','image':'s:1'}]")},
+        {"spec.taskManager.livenessProbe", q("{'periodSeconds':7}")},
+        {"spec.taskManager.readinessProbe", q("{'exec':{'command':['true']}}")}));
+    const cJSON *main = json_at(set, "spec.template.spec.containers[0]");
+
+    expect_json(set, "spec.replicas", "7");
+    expect_json(set, "spec.template.metadata.annotations", "{'a':'b'}");
+    expect_json(set, "spec.template.metadata.labels.tier", "'x'");
+    expect_json(main, "ports",
+                "[{'name':'data','containerPort':7001},{'name':'rpc','containerPort':7002},"
+                "{'name':'query','containerPort':7003},{'name':'prom','containerPort':9249}]");
+    expect_json(main, "resources", "{'limits':{'cpu':'1','memory':'3Gi'}}");
+    expect_json(main, "volumeMounts[0]", "{'name':'v','mountPath':'/v'}");
+    expect_json(main, "livenessProbe.periodSeconds", "7");
+    expect_json(main, "livenessProbe.tcpSocket.port", "7002");
+    expect_json(main, "readinessProbe.exec", "{'command':['true']}");
+    expect_json(main, "readinessProbe.tcpSocket", NULL);
+    expect_json(set, "spec.template.spec.volumes[0]", "{'name':'v','emptyDir':{}}");
+    expect_json(set, "spec.template.spec.initContainers[0].image", "'i:1'");
+    expect_json(set, "spec.template.spec.containers[1].image", "'s:1'");
 }
 
 Test(desired_taskmanager, as_a_deployment_has_volumes_for_its_claims)
