@@ -158,6 +158,12 @@ static void end(const struct view *v, struct life *l, const struct verdict *verd
     set_now(v, l->control);
 }
 
+/* A savepoint waits until there is a job to take it of. */
+static bool is_acted_on(const struct life *l)
+{
+    return !str_eq(json_str(l->control, "name"), "savepoint") || l->state == JOB_RUNNING;
+}
+
 void life_control(const struct view *v, struct life *l)
 {
     struct verdict verdict = {0};
@@ -172,6 +178,6 @@ void life_control(const struct view *v, struct life *l)
     judge(v, l, &verdict);
     if (verdict.state)
         end(v, l, &verdict);
-    else if (is_open(v->rec_control))
+    else if (is_open(v->rec_control) && is_acted_on(l))
         json_set_str(l->control, "state", "InProgress");
 }

@@ -864,3 +864,15 @@ Test(plan_state, ha_metadata_that_nobody_owns_goes_with_the_cluster)
     make_plan(&s);
     cr_expect_null(find_action(&s, ACTION_PATCH, "ConfigMap", NULL), "it is somebody else's");
 }
+
+Test(plan_state, a_request_for_a_savepoint_waits_for_the_job)
+{
+    scenario_init(&s, SAVEPOINTS);
+    annotate(&s, "savepoint");
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Requested");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "InProgress");
+    cr_expect_eq(commands("savepoint"), 1);
+}
