@@ -327,7 +327,17 @@ static void running_effects(const struct view *v, struct life *l)
     set_time(l->job, "startTime", v->now_ms);
     json_remove(l->job, "completionTime");
     json_remove(l->job, "failureReasons");
-    json_remove(l->job, "finalSavepoint");
+}
+
+/* From here on the job has state that the savepoint lacks which it was started from. One that Flink
+ * couldn't make (INITIALIZING counts as running, spec 06-flink-rest) never had any. */
+static void outdate_savepoint(const struct view *v, struct life *l)
+{
+    const char *state = json_str(view_flink_job(v, v->job_id), "state");
+
+    if (l->state == JOB_RUNNING && state && !str_eq(state, "INITIALIZING") &&
+        !life_stop_state(v, l))
+        json_remove(l->job, "finalSavepoint");
 }
 
 /* ---- after the end of a run: update, suspension, restart ---- */
@@ -495,6 +505,7 @@ void life_job(const struct view *v, struct life *l)
         l->state = JOB_RUNNING; /* given up too early */
     if (l->state == JOB_RUNNING && before != JOB_RUNNING)
         running_effects(v, l);
+    outdate_savepoint(v, l);
     life_update(v, l);
     if (job_state_is_stopped(l->state)) {
         stopped_effects(v, l);

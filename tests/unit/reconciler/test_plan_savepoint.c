@@ -422,3 +422,38 @@ Test(plan_savepoint, a_savepoint_that_is_gone_is_said_and_nothing_else_taken_for
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
 }
+
+static void change_args(const char *args)
+{
+    json_set(s.snapshot.cluster, "spec.job.args", parse(args));
+    settle(&s);
+}
+
+Test(plan_savepoint, a_run_that_fails_before_flink_has_made_it_leaves_the_final_savepoint_good)
+{
+    char location[] = "file:///s/1";
+
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args("[\"--new\"]");
+    flink_lists(&s, job_id(&s), "FINISHED");
+    completes(location);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    flink_lists(&s, job_id(&s), "INITIALIZING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Failed");
+    change_args("[\"--mended\"]");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field("fromSavepoint"), location);
+    flink_lists(&s, job_id(&s), "INITIALIZING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_not(json_has(s.snapshot.cluster, "status.components.job.finalSavepoint"));
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    change_args("[\"--newer\"]");
+    cr_expect_str_eq(job_state(&s), "Failed", "it ran");
+}
