@@ -128,10 +128,10 @@ void flink_checkpoint(const struct world *w, const struct run *r, char out[64])
 {
     int64_t done = r->progress + (r->state == RUN_RUNNING ? w->now_ms - r->since_ms : 0);
 
+    done -= done % CHECKPOINT_MS;
     out[0] = '\0';
-    if (done >= CHECKPOINT_MS)
-        (void)snprintf(out, 64, "k/%.32s/%lld", r->id,
-                       (long long)(done / CHECKPOINT_MS * CHECKPOINT_MS));
+    if (done)
+        (void)snprintf(out, 64, "k/%.32s/%lld", r->id, (long long)done);
 }
 
 static struct stored *stored_at(struct world *w, const char *location)
