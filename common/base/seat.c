@@ -8,19 +8,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/str.h"
 
-/* The folder as the kernel knows it: the same for all who mount it. */
-static int folder_of(const char *path, struct stat *st, struct error *err)
+/* The folder as the kernel knows it: the same for all who mount it. One that isn't there yet: as it
+ * is called. */
+static void folder_of(const char *path, char *out, size_t size)
 {
-    char folder[4096];
     const char *slash = strrchr(path, '/');
-    int n = slash ? (int)(slash - path) : 0;
+    _cleanup_(freep) char *folder =
+        slash ? str_printf("%.*s/", (int)(slash - path), path) : str_printf("./");
+    struct stat st;
 
-    (void)snprintf(folder, sizeof(folder), "%.*s", n, path);
-    if (stat(!slash ? "." : n == 0 ? "/" : folder, st) < 0)
-        return error_set(err, errno, "seat: the folder of %s: %s", path, strerror(errno));
-    return 0;
+    if (folder && stat(folder, &st) == 0)
+        (void)snprintf(out, size, "%llu:%llu", (unsigned long long)st.st_dev,
+                       (unsigned long long)st.st_ino);
+    else
+        str_copy(out, size, folder ? folder : "");
 }
 
 /* An abstract name: nothing is left in the file system. 1: somebody has it. */
@@ -41,14 +45,10 @@ static int take(int fd, const char *digest, int seat, struct error *err)
 int seat_take(const char *who, const char *path, int *seat, int *fd, struct error *err)
 {
     const char *slash = strrchr(path, '/');
-    char folder[64], digest[33];
-    struct stat st = {0};
-    int socket_fd, r = folder_of(path, &st, err);
+    char folder[4096], digest[33];
+    int socket_fd, r = 0;
 
-    if (r)
-        return r;
-    (void)snprintf(folder, sizeof(folder), "%llu:%llu", (unsigned long long)st.st_dev,
-                   (unsigned long long)st.st_ino);
+    folder_of(path, folder, sizeof(folder));
     md5_hex(digest, who, folder, slash ? slash + 1 : path, NULL);
     socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket_fd < 0)

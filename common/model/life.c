@@ -335,6 +335,11 @@ static void say_why(const struct view *v, struct life *l)
                  "the update waits for a savepoint of the running job; the last try: %s",
                  json_str_or(l->savepoint, "message", "failed"));
     say_missing_state(v, l);
+    if (v->suspend && l->state == JOB_RUNNING && savepoint_failed &&
+        str_eq(json_str(l->savepoint, "triggerReason"), REASON_SUSPEND))
+        life_say(l, "StopNeedsSavepoint",
+                 "the suspension waits for a savepoint of the running job; the last try: %s",
+                 json_str_or(l->savepoint, "message", "failed"));
     if (job_state_is_failed(l->state)) {
         const cJSON *first = cJSON_GetArrayItem(json_member(l->job, "failureReasons"), 0);
         const char *text = cJSON_GetStringValue(first);

@@ -21,6 +21,7 @@ enum {
     /* from the submitter's end to trusting a list without its job: longer than a request to Flink
        may take */
     SUBMIT_SETTLE_MS = 12 * 1000,
+    SAME_TIME_MS = 2 * 1000, /* what was created together */
     SAVEPOINT_TIMEOUT_MS = 10 * 60 * 1000, /* Flink's default execution.checkpointing.timeout */
     SAVEPOINT_SLACK_MS = 60 * 1000,
     SAVEPOINT_RETRY_MS = 10 * 1000, /* spec 05-lifecycle 1; doubles with each failure */

@@ -176,6 +176,23 @@ static enum job_state program_ended(const struct view *v, const struct life *l)
     return state;
 }
 
+/* How long a list may lack a run whose submitter has ended: longer when the JobManager isn't the
+ * one that the run was submitted to, and high availability may bring it back. */
+static int64_t arrival_grace_ms(const struct view *v, const struct life *l)
+{
+    const cJSON *overview = json_member(v->snapshot->observations, "overview");
+    int64_t submitted = time_parse_rfc3339(json_str(l->job, "deployTime"));
+    const char *uid = json_str(overview, "jm");
+    bool another = json_int(overview, "jmRestarts", 0) > 0;
+
+    json_foreach (object, v->snapshot->objects) {
+        if (uid && str_eq(json_str(object, "metadata.uid"), uid))
+            another |= time_parse_rfc3339(json_str(object, "metadata.creationTimestamp")) >
+                       submitted + SAME_TIME_MS;
+    }
+    return v->ha && another ? LOST_GRACE_HA_MS : SUBMIT_SETTLE_MS;
+}
+
 /* It gave up waiting for the JobManager (see submit-job.sh). */
 static bool has_never_submitted(const struct view *v)
 {
@@ -200,7 +217,7 @@ static enum job_state submitter_ended(const struct view *v, struct life *l)
     if (!s->failed)
         return is_lost(v, l, s->finished_ms) ? JOB_LOST : l->state;
     if (v->jobs_known)
-        return is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), SUBMIT_SETTLE_MS)
+        return is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), arrival_grace_ms(v, l))
                    ? JOB_FAILED
                    : l->state;
     if (has_never_submitted(v) || is_nobody_left(v, l))
@@ -227,7 +244,7 @@ static enum job_state submitter_vanished(const struct view *v, struct life *l)
     if (!json_has(l->job, "completionTime"))
         set_time(l->job, "completionTime", v->now_ms);
     since = later(time_parse_rfc3339(json_str(l->job, "completionTime")), v->jobs_since_ms);
-    if (v->jobs_known ? !is_missing(v, l, since, SUBMIT_SETTLE_MS) : !is_flink_down(v, l)) {
+    if (v->jobs_known ? !is_missing(v, l, since, arrival_grace_ms(v, l)) : !is_flink_down(v, l)) {
         if (!v->jobs_known)
             say_unreachable(v, l);
         return l->state;

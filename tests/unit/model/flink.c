@@ -7,6 +7,7 @@
 enum {
     HTTP_REFUSED = 400,
     HTTP_NOT_FOUND = 404,
+    CHECKPOINT_MS = 1000,
     HTTP_CONFLICT = 409,
     EXIT_FAILED = 1443 & 0xff,
 };
@@ -123,12 +124,35 @@ static void settle(struct run *r, const struct world *w)
     r->since_ms = w->now_ms;
 }
 
+void flink_checkpoint(const struct world *w, const struct run *r, char out[64])
+{
+    int64_t done = r->progress + (r->state == RUN_RUNNING ? w->now_ms - r->since_ms : 0);
+
+    done -= done % CHECKPOINT_MS;
+    out[0] = '\0';
+    if (done)
+        (void)snprintf(out, 64, "k/%.32s/%lld", r->id, (long long)done);
+}
+
 static struct stored *stored_at(struct world *w, const char *location)
 {
     for (int i = 0; i < w->n_stored; i++)
         if (str_eq(w->stored[i].location, location))
             return &w->stored[i];
     return NULL;
+}
+
+int64_t flink_progress_at(const struct world *w, const char *location)
+{
+    const char *slash = str_starts(location, "k/") ? strrchr(location, '/') : NULL;
+    int64_t progress = 0;
+
+    if (slash)
+        (void)str_to_i64(slash + 1, &progress);
+    for (int i = 0; location && i < w->n_stored; i++)
+        if (str_eq(w->stored[i].location, location))
+            progress = w->stored[i].progress;
+    return progress;
 }
 
 static bool is_known(const struct world *w, const char *location)
@@ -242,7 +266,7 @@ static void check_state(struct world *w, const struct run *r)
         return; /* nowhere to put any */
     if (w->had_state && !r->from[0])
         violate(w, "job %.6s starts without state", r->id);
-    else if (r->progress < newest_state(w))
+    else if (r->progress + (str_starts(r->from, "k/") ? CHECKPOINT_MS : 0) < newest_state(w))
         violate(w, "job %.6s starts from %s, which isn't the newest state", r->id, r->from);
 }
 
@@ -274,7 +298,7 @@ bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *fr
     str_copy(r.id, sizeof r.id, id);
     str_copy(r.from, sizeof r.from, from ? from : "");
     str_copy(r.version, sizeof r.version, version ? version : "");
-    r.progress = stored ? stored->progress : 0;
+    r.progress = flink_progress_at(w, r.from);
     trace(w, "flink: job %.6s accepted, %s, from %s", id, r.version, from ? from : "nothing");
     if (stored && stored->disposed)
         violate(w, "job %.6s starts from a savepoint that was disposed of", id);

@@ -48,6 +48,9 @@ static void choose_job(struct world *w, cJSON *job)
         json_set_int(job, "autoSavepointSeconds", 120);
     if (chance(w, 20))
         json_set_bool(job, "takeSavepointOnUpdate", false);
+    w->latest = json_has(job, "savepointsDir") && chance(w, 20);
+    if (w->latest)
+        json_set_str(job, "restoreFrom", "LatestState");
     if (json_has(job, "savepointsDir") && chance(w, 20))
         json_set_bool(job, "savepointOnDeletion", true);
     if (chance(w, 20))
@@ -73,11 +76,16 @@ static void create_cluster(struct world *w)
     json_set_bool(w->cluster, "spec.recreateOnUpdate", chance(w, 70));
     if (chance(w, 30))
         json_set_bool(w->cluster, "spec.updateStrategy.rollback", true);
+    json_set(w->cluster, "spec.flinkProperties", cJSON_CreateObject());
     w->ha = chance(w, 25);
     if (w->ha)
         json_set(w->cluster, "spec.flinkProperties",
                  parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
                        "\"high-availability.storageDir\":\"s\"}"));
+    if (w->latest)
+        json_set_member_str(json_get(w->cluster, "spec.flinkProperties"),
+                            "execution.checkpointing.externalized-checkpoint-retention",
+                            "RETAIN_ON_CANCELLATION");
     trace(w, "user: creates %s%s", json_str(w->cluster, "spec.job.mode"), w->ha ? " with HA" : "");
     if (w->tracing) {
         char *text = json_text(json_get(w->cluster, "spec.job"));

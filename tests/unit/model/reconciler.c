@@ -1,6 +1,8 @@
 /* The reconciler: the real plan(), and requests that are late or lost. */
 #include "tests/unit/model/world.h"
 
+enum { LATEST_SLACK_MS = 20 * 1000 }; /* a checkpoint that is as good as another */
+
 static bool is_unseen(struct world *w, const struct action *a)
 {
     const cJSON *live = snapshot_object(&w->journal, a->object_kind, a->name);
@@ -39,6 +41,23 @@ static void remember_write(struct world *w, const cJSON *request, int64_t versio
     }
 }
 
+/* With LatestState a run goes on from what was done last, as far as that is known. */
+static void check_latest(struct world *w, const cJSON *args)
+{
+    int64_t from = flink_progress_at(w, json_str(args, "fromSavepoint"));
+
+    if (!w->latest || w->named_state)
+        return;
+    json_foreach (seen, w->journal.observations) {
+        const char *path = json_str(seen, "completed.path");
+
+        if (path && str_starts(seen->string, "checkpoints/") &&
+            flink_progress_at(w, path) > from + LATEST_SLACK_MS)
+            violate(w, "a run is to start from %s, though %s is newer",
+                    json_str_or(args, "fromSavepoint", "nothing"), path);
+    }
+}
+
 static void add_command(struct world *w, const struct action *a)
 {
     cJSON *command;
@@ -47,6 +66,8 @@ static void add_command(struct world *w, const struct action *a)
         if (str_eq(json_str(old, "key"), a->name))
             return;
     command = json_copy(a->manifest);
+    if (str_eq(json_str(command, "kind"), "submit"))
+        check_latest(w, json_member(command, "args"));
     json_set_int(command, "id", ++w->command_id);
     json_set_str(command, "state", "wanted");
     json_set_int(command, "attempts", 0);

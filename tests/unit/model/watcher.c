@@ -3,7 +3,7 @@
 
 #include "tests/unit/model/world.h"
 
-enum { UNKNOWN_MS = 1000 };
+enum { UNKNOWN_MS = 1000, CHECKPOINTS_MS = 10 * 1000 };
 
 static void observe(struct world *w, const char *prefix, const char *id, cJSON *take_json)
 {
@@ -246,6 +246,34 @@ static void on_poll(struct world *w)
     ask_triggers(w);
 }
 
+/* Asked for after the list, when it says something new, and now and then. */
+static void ask_checkpoints(struct world *w)
+{
+    const char *id = json_str_or(w->journal.cluster, "status.components.job.id", "");
+    const struct jm *jm = w->unreachable ? NULL : flink_service(w);
+    const struct run *r = NULL;
+    char key[64], path[64];
+    cJSON *seen;
+
+    (void)snprintf(key, sizeof key, "checkpoints/%s", id);
+    seen = json_member(w->journal.observations, key);
+    for (int i = 0; jm && i < jm->n_runs; i++)
+        if (str_eq(jm->runs[i].id, id))
+            r = &jm->runs[i];
+    if (!w->latest || !r || json_bool(seen, "last", false) || misfortune(w, 20) ||
+        (run_is_live(r) && seen && w->now_ms - json_int(seen, "since", 0) < CHECKPOINTS_MS))
+        return;
+    flink_checkpoint(w, r, path);
+    seen = cJSON_CreateObject();
+    if (path[0]) {
+        json_set_str(seen, "completed.path", path);
+        json_set_int(seen, "completed.time", w->now_ms);
+    }
+    if (!run_is_live(r))
+        json_set_bool(seen, "last", true);
+    observe(w, "checkpoints/", id, seen);
+}
+
 static void on_answer(struct world *w, struct happening *e)
 {
     const cJSON *pod = known_jobmanager(w);
@@ -257,6 +285,7 @@ static void on_answer(struct world *w, struct happening *e)
     if (e->number == w->epoch && str_eq(json_str(pod, "metadata.uid"), json_str(e->json, "jm")) &&
         restarts_of(pod) == json_int(e->json, "jmRestarts", 0))
         learn(w, TAKE(e->json));
+    ask_checkpoints(w);
 }
 
 void watcher_event(struct world *w, struct happening *e)

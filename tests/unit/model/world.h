@@ -138,6 +138,7 @@ struct world {
     int life_of_submitter;
 
     /* What the user wants, and what that allows */
+    bool latest; /* restoreFrom LatestState: runs checkpoint every second, and all is retained */
     bool ha, faults, bad_luck; /* bad_luck: jobs may fail, JobManagers die */
     bool deleted, named_state;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
@@ -189,6 +190,10 @@ const char *run_state_name(const struct run *r);
 int flink_live(const struct world *w);
 bool flink_running(const struct world *w); /* a job */
 bool flink_process(const struct world *w); /* some JobManager's */
+/* Of its newest checkpoint, made of what it has done so far: "k/<id>/<progress>"; "": none. */
+void flink_checkpoint(const struct world *w, const struct run *r, char out[64]);
+/* What the state at @location has done. */
+int64_t flink_progress_at(const struct world *w, const char *location);
 struct run *flink_find(const struct world *w, const char *id, struct jm **ret);
 /* Behind the Service; NULL: nobody answers. */
 struct jm *flink_service(const struct world *w);

@@ -771,12 +771,17 @@ Test(plan_state, a_drained_job_is_not_started_again_from_its_last_savepoint_by_i
     cr_expect_str_eq(job_state(&s), "Deploying", "the user said so");
 }
 
-static void run_with_ha(const char *job)
+static void set_ha(void)
 {
-    scenario_init(&s, job);
     json_set(s.snapshot.cluster, "spec.flinkProperties",
              parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
                    "\"high-availability.storageDir\":\"s\"}"));
+}
+
+static void run_with_ha(const char *job)
+{
+    scenario_init(&s, job);
+    set_ha();
     if (strstr(job, "Application")) {
         json_set_str(s.snapshot.cluster, "spec.job.mode", "Application");
         json_set_str(s.snapshot.cluster, "spec.job.className", "C");
@@ -784,6 +789,30 @@ static void run_with_ha(const char *job)
     run(&s);
     add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
                          "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+}
+
+/* Its client failed with the JobManager that had the job; the next one recovers it. */
+Test(plan_state, a_submitter_that_failed_waits_for_high_availability_to_bring_the_job_back)
+{
+    char text[256];
+
+    scenario_init(&s, RESTARTS);
+    set_ha();
+    settle(&s);
+    after(&s, 60);
+    add_jobmanager_pod(&s, "{\"running\":{}}");
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    (void)snprintf(text, sizeof text,
+                   "{\"reachable\":true,\"since\":%lld,\"jobs\":[],\"jm\":\"%s\",\"jmRestarts\":0}",
+                   (long long)s.now_ms,
+                   json_str_or(object_of(&s, "Pod", "c-jobmanager-0"), "metadata.uid", ""));
+    observe(&s, "overview", text);
+    after(&s, 300);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    after(&s, 301);
+    record_status(&s);
+    cr_expect_str_eq(job_state(&s), "Restarting", "it never comes");
 }
 
 static const cJSON *ha_metadata(void)

@@ -232,6 +232,21 @@ Test(plan_stop, a_failed_job_does_not_wait_for_ever_for_its_last_checkpoint)
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
 }
 
+Test(plan_stop, a_suspension_whose_savepoint_fails_says_why_it_waits)
+{
+    start_restarting(SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
+    settle(&s);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "StopNeedsSavepoint");
+    cr_expect(strstr(s.plan.blocked_text, "disk full"), "%s", s.plan.blocked_text);
+    after(&s, 11);
+    settle(&s);
+    cr_expect_eq(commands("stop"), 2, "it is tried again");
+}
+
 /* Flink 1.14 refuses a request with a trigger id. */
 Test(plan_stop, the_trigger_id_that_an_old_flink_makes_up_is_followed)
 {
