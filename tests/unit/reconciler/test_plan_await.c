@@ -45,7 +45,7 @@ static void expect_waiting(bool waits)
     if (!waits)
         return;
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_eq(s.plan.wake_ms, T0 + 180 * 1000);
+    cr_expect_eq(s.plan.wake_ms, T0 + 180000);
 }
 
 static void no_jobmanager_for(int64_t seconds)
