@@ -1,5 +1,18 @@
+#include "common/base/json.h"
 #include "common/base/str.h"
 #include "jobsubmitter/work.h"
+
+/* A submission that lay for long, or was tried before: meanwhile there may have been a run, and the
+ * status tells of newer state than this one would start from. */
+static bool is_outdated(const struct work *work, const cJSON *cluster)
+{
+    const cJSON *args = work->command.args;
+    const char *state = json_str(cluster, "status.components.job.savepointLocation");
+
+    return work->order.kind == ORDER_SUBMIT && !str_empty(state) &&
+           !str_eq(state, json_str(args, "state")) &&
+           !str_eq(state, json_str(args, "fromSavepoint"));
+}
 
 /* JOURNAL_E_NOTFOUND: the FlinkCluster is gone, or another one has its name. */
 static int find_base(struct work *work, struct error *err)
@@ -14,6 +27,7 @@ static int find_base(struct work *work, struct error *err)
         return r;
     if (!str_eq(o.uid, c->cluster_uid))
         return JOURNAL_E_NOTFOUND;
+    work->outdated = is_outdated(work, o.json);
     work->base = flink_url(config->flink_url_template, c->ns, c->cluster_name,
                            config->cluster_domain, flink_url_port(o.json));
     return work->base ? 0 : error_set(err, ENOMEM, "out of memory");
@@ -52,6 +66,8 @@ void act_start(struct work *work)
         outcome_dropped(work, "the FlinkCluster is gone");
     else if (r)
         outcome_transient(work, err.text, 0);
+    else if (work->outdated)
+        outcome_dropped(work, "the status tells of newer state to start from");
     else
         start(work);
 }

@@ -14,6 +14,7 @@ struct work {
     char *base; /* URL of the cluster's Flink; NULL for a submission */
     struct kube_call *kube_call;
     struct flink_call *flink_call;
+    bool outdated; /* a submission that isn't to take place any more */
     bool started; /* false: waits for another one of its cluster */
     /* The outcome, until it is in the journal. */
     bool ended;

@@ -90,6 +90,7 @@ static void submit(struct planner *p)
     args = cJSON_CreateObject();
     json_set_str(args, "jobId", id);
     json_set_str(args, "fromSavepoint", job.from_savepoint);
+    json_set_str(args, "state", json_str(p->v->rec_job, "savepointLocation"));
     json_set(args, "manifest", desired_submitter(&job));
     plan_command(p, "submit", key, args, restart ? "restart after a failure" : "the job is to run");
 }

@@ -95,6 +95,18 @@ static const char *newer_checkpoint(const struct view *v, const struct life *lif
     return json_str(completed, "path");
 }
 
+void life_record_checkpoint(const struct view *v, struct life *l)
+{
+    const char *path = newer_checkpoint(v, l);
+    char when[32];
+
+    if (!path)
+        return;
+    time_rfc3339(json_int(checkpoints(v), "completed.time", 0), when);
+    json_set_str(l->job, "savepointLocation", path);
+    json_set_str(l->job, "savepointTime", when);
+}
+
 const char *life_retained_checkpoint(const struct view *v, const struct life *l)
 {
     const cJSON *retention =

@@ -60,6 +60,9 @@ struct disposal life_disposal(const struct view *v, const char *location);
 void disposal_key(char *key, size_t size, const char *location, int number);
 /* status.savepoint and what its success writes into status.components.job. */
 void life_savepoint(const struct view *v, struct life *l);
+/* The run is down: the checkpoint to go on from is told by the status, which outlives the journal.
+ */
+void life_record_checkpoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
 bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */

@@ -210,7 +210,9 @@ static enum job_state submitter_ended(const struct view *v, struct life *l)
 {
     const struct submitter *s = &v->submitter;
 
-    if (v->mode == MODE_APPLICATION || (s->succeeded && v->mode == MODE_BLOCKING))
+    /* A client that was started again ends well at once: "it had been submitted before". */
+    if (v->mode == MODE_APPLICATION ||
+        (s->succeeded && v->mode == MODE_BLOCKING && (v->jobs_known || !v->jobmanager_running)))
         return program_ended(v, l);
     if (l->state == JOB_RUNNING)
         return JOB_RUNNING; /* the job outlives its submitter */
@@ -530,5 +532,7 @@ void life_job(const struct view *v, struct life *l)
     } else if (l->state == JOB_RESTARTING && is_update_due(v, l)) {
         go_on_with_update(l); /* what the user changed isn't held up by the failures before */
     }
+    if (!job_state_is_active(l->state) && l->state != JOB_UNKNOWN)
+        life_record_checkpoint(v, l);
     json_set_str(l->job, "state", job_state_name(l->state));
 }

@@ -61,6 +61,18 @@ def test_a_submission_creates_the_job_once(w: World) -> None:
     check_equal([e["what"] for e in w.daemons.journal.events(uid) if e["source"] == "jobsubmitter"], ["done", "done"], "history")
 
 
+def test_a_submission_that_newer_state_overtook_is_dropped(w: World) -> None:
+    ns, job_id = w.namespace(), new_id()
+    uid = w.add_cluster(ns, status={"components": {"job": {"state": "Pending", "savepointLocation": "/s/2"}}})
+    w.wait_stored("FlinkCluster", ns, "wc", lambda o: o.get("status"))
+    args = {"manifest": manifest(ns, job_id), "jobId": job_id, "fromSavepoint": "/s/1", "state": "/s/1"}
+    ended = w.wait_command(w.add_command(ns, uid, "submit", "submit/1", args))
+    check_equal(ended["state"], "dropped", "the submission")
+    check(w.api.find("Job", ns, "wc-job-submitter") is None, "no Job")
+    args |= {"fromSavepoint": "/s/2", "state": "/s/2"}
+    check_equal(w.wait_command(w.add_command(ns, uid, "submit", "submit/2", args))["state"], "done", "the next")
+
+
 def test_a_job_with_another_id_is_a_conflict(w: World) -> None:
     ns, job_id = w.namespace(), new_id()
     uid = w.add_cluster(ns)

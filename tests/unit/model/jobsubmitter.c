@@ -50,7 +50,11 @@ static enum outcome create_submitter(struct world *w, const cJSON *command)
 {
     const cJSON *manifest = json_get(command, "args.manifest"), *there, *live;
     const char *id = json_str(command, "args.jobId");
+    const char *state = json_str(w->journal.cluster, "status.components.job.savepointLocation");
 
+    if (!str_empty(state) && !str_eq(state, json_str(command, "args.state")) &&
+        !str_eq(state, json_str(command, "args.fromSavepoint")))
+        return OUTCOME_FAILED; /* outdated */
     if (w->cluster && kube_create(w, manifest))
         return OUTCOME_DONE;
     there = kube_find(w, "Job", json_str_or(manifest, "metadata.name", ""));

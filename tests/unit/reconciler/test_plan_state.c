@@ -518,6 +518,22 @@ Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
     cr_expect_eq(commands("stop"), 0);
 }
 
+Test(plan_state, an_attached_client_that_ended_is_not_the_jobs_end_before_flink_was_asked)
+{
+    scenario_init(&s, "");
+    json_set_str(s.snapshot.cluster, "spec.job.mode", "Blocking");
+    run(&s);
+    add_jobmanager_pod(&s, "{\"running\":{}}");
+    json_set(submitter(), "status", parse("{\"succeeded\":1}"));
+    settle(&s);
+    lose_journal();
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    flink_lists(&s, job_id(&s), "FINISHED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Succeeded");
+}
+
 Test(plan_state, an_application_that_was_cancelled_has_not_succeeded)
 {
     scenario_init(&s, ",\"mode\":\"Application\",\"className\":\"C\"");

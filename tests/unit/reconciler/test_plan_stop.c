@@ -189,6 +189,26 @@ Test(plan_stop, a_suspension_of_a_restarting_job_keeps_its_newest_retained_check
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
 }
 
+Test(plan_stop, the_checkpoint_to_go_on_from_outlives_the_journal)
+{
+    scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\",\"restartPolicy\":"
+                                 "\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":60");
+    run(&s);
+    after(&s, 5);
+    flink_lists(&s, job_id(&s), "FAILED");
+    tell_last_checkpoint("file:///c/7");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Pending");
+    cJSON_Delete(s.snapshot.commands);
+    cJSON_Delete(s.snapshot.observations);
+    s.snapshot.commands = cJSON_CreateArray();
+    s.snapshot.observations = cJSON_CreateObject();
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    settle(&s);
+    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+}
+
 Test(plan_stop, a_checkpoint_that_goes_with_a_cancelled_job_is_none_to_go_on_from)
 {
     scenario_init(&s, SAVEPOINTS ",\"restoreFrom\":\"LatestState\"");
