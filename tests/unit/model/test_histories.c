@@ -12,7 +12,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { HISTORIES = 400 };
 #else
-enum { HISTORIES = 10000 };
+enum { HISTORIES = 6000 };
 #endif
 enum { PARTS = 8, FAILURES_MAX = 5, HOUR_MS = 3600 * 1000 };
 
