@@ -62,14 +62,17 @@ class Node:
         return out
 
     def process_of(self, daemon: str) -> int:
-        """Its process on this machine (containers are processes of it)."""
-        pod = self.operator_pod()["metadata"]["uid"]
-        found = subprocess.run(["pgrep", "-f", f"flinkd-{daemon} --journal"], stdout=subprocess.PIPE, text=True, check=False)
+        return self.process_in(self.operator_pod(), f"flinkd-{daemon} --journal")
+
+    def process_in(self, pod: dict[str, Any], command: str) -> int:
+        """A pod's process on this machine (containers are processes of it)."""
+        uid = pod["metadata"]["uid"]
+        found = subprocess.run(["pgrep", "-f", command], stdout=subprocess.PIPE, text=True, check=False)
         for pid in map(int, found.stdout.split()):
             with contextlib.suppress(OSError):
-                if pod in Path(f"/proc/{pid}/cgroup").read_text() or pod in Path(f"/proc/{pid}/mountinfo").read_text():
+                if uid in Path(f"/proc/{pid}/cgroup").read_text() or uid in Path(f"/proc/{pid}/mountinfo").read_text():
                     return pid
-        fail(f"no process of {daemon}")
+        fail(f"no process '{command}' in pod {pod['metadata']['name']}")
 
     def wait_no_pods(self, ns: str) -> None:
         """For the next one to have the machine to itself."""

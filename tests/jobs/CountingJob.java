@@ -15,6 +15,7 @@ import org.apache.flink.util.Collector;
 /**
  * Counts a sequence in keyed state and prints "count=N value=V". The count is state and so is the position in the
  * sequence: N is V + 1 exactly when nothing was lost or doubled, and N starts at 1 again when the state is gone.
+ * At the end of time (a job that is drained, or has finished) it prints "time ended at N".
  *
  * --limit N     values to count, then the job finishes (default: never)
  * --pause MS    between two values (default 100)
@@ -73,6 +74,9 @@ public class CountingJob {
 
         @Override
         public void processElement(Long value, Context context, Collector<String> out) throws Exception {
+            if (count.value() == null) {
+                context.timerService().registerEventTimeTimer(Long.MAX_VALUE);
+            }
             long n = count.value() == null ? 1 : count.value() + 1;
             count.update(n);
             if (Files.deleteIfExists(Path.of(control, "fail"))) {
@@ -82,6 +86,11 @@ public class CountingJob {
                 Thread.sleep(50);
             }
             out.collect("count=" + n + " value=" + value);
+        }
+
+        @Override
+        public void onTimer(long timestamp, OnTimerContext context, Collector<String> out) throws Exception {
+            out.collect("time ended at " + count.value());
         }
 
         @Override
