@@ -88,7 +88,7 @@ static bool is_visit(const struct jobsubmitter *js)
 
 static int open_clients(struct jobsubmitter *js, struct error *err)
 {
-    static const char *const peers[] = {"reconciler", "watcher", NULL};
+    static const char *const peers[] = {"reconciler", NULL};
     const struct common_config *common = &js->config->common;
     const struct kube_options options = {
         .kubeconfig = common->kubeconfig,

@@ -14,11 +14,11 @@ enum { MESSAGE_VERSION = 1, MESSAGE_STR_MAX = 253, MESSAGE_BYTES_MAX = 1024 };
 /* clang-format off */
 /* X(struct, ENUM, topic) */
 #define MESSAGE_LIST(X)                                                                            \
-    X(observed, OBSERVED, "observed")             /* watcher -> reconciler, statusreporter, jobsubmitter */ \
-    X(decided, DECIDED, "decided")                /* reconciler -> statusreporter, watcher */      \
-    X(command_ready, COMMAND_READY, "command.ready") /* reconciler -> jobsubmitter */              \
+    X(observed, OBSERVED, "observed")             /* watcher -> reconciler, statusreporter */ \
+    X(decided, DECIDED, "decided")                /* reconciler -> statusreporter, watcher; no command among it */ \
+    X(command_ready, COMMAND_READY, "command.ready") /* reconciler -> jobsubmitter, statusreporter, watcher */              \
     X(command_done, COMMAND_DONE, "command.done") /* jobsubmitter -> reconciler, statusreporter, watcher */
-/* uid: of the FlinkCluster */
+/* uid: of a FlinkCluster that changed; others may have changed with it */
 #define FIELDS_observed(F)      F(u64, row) F(str, uid)
 #define FIELDS_decided(F)       F(u64, row) F(str, uid)
 #define FIELDS_command_ready(F) F(u64, row) F(str, uid)

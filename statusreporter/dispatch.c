@@ -9,10 +9,10 @@ void statusreporter_dispatch(const struct message *m, void *userdata)
     switch (m->type) {
     case MESSAGE_OBSERVED:
     case MESSAGE_DECIDED:
+    case MESSAGE_COMMAND_READY:
     case MESSAGE_COMMAND_DONE:
         statusreporter_wake(sr);
         return;
-    case MESSAGE_COMMAND_READY: /* the jobsubmitter's */
     case MESSAGE_TYPES:
         break;
     }

@@ -73,8 +73,9 @@ static cJSON *member_n(const cJSON *object, const char *key, size_t len)
 {
     if (!cJSON_IsObject(object))
         return NULL;
-    json_foreach (item, object)
-        if (item->string && strncmp(item->string, key, len) == 0 && !item->string[len])
+    json_foreach (item, object) /* mostly the first byte tells */
+        if (item->string && (!len || item->string[0] == key[0]) &&
+            strncmp(item->string, key, len) == 0 && !item->string[len])
             return item;
     return NULL;
 }

@@ -36,6 +36,19 @@ static int shortest(double value, char digits[SHORTEST_MAX])
     return (int)strtol(exponent, NULL, 10);
 }
 
+static void print_integer(struct buf *out, long long value)
+{
+    char text[24], *at = text + sizeof(text);
+    long long left = value < 0 ? -value : value; /* at most 2^53 */
+
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        *--at = '-';
+    (void)buf_add(out, at, (size_t)(text + sizeof(text) - at));
+}
+
 static void print_number(struct buf *out, double value)
 {
     char digits[SHORTEST_MAX];
@@ -46,7 +59,7 @@ static void print_number(struct buf *out, double value)
         return;
     }
     if (fabs(value) <= 0x1p53 && trunc(value) == value) {
-        (void)buf_printf(out, "%lld", (long long)value);
+        print_integer(out, (long long)value);
         return;
     }
     exponent = shortest(value, digits);
@@ -61,6 +74,14 @@ static void print_number(struct buf *out, double value)
         (void)buf_printf(out, "%s%.*s", digits, exponent + 1 - count, "000000000000000000000");
     else
         (void)buf_printf(out, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
+}
+
+/* Most characters stand for themselves: told at a glance. */
+static bool is_plain(const struct printer *p, char c)
+{
+    if ((unsigned char)c < 0x20 || c == '"' || c == '\\')
+        return false;
+    return !p->canonical || !(c == '<' || c == '>' || c == '&' || (unsigned char)c == 0xE2);
 }
 
 /* How the character at @s is escaped: the bytes it takes there, 0 when it stands for itself. */
@@ -92,7 +113,7 @@ static void print_string(struct printer *p, const char *text)
 
     (void)buf_puts(&p->out, "\"");
     while (*text) {
-        size_t len = escape(p, text, escaped);
+        size_t len = is_plain(p, *text) ? 0 : escape(p, text, escaped);
 
         if (!len) {
             text++;

@@ -13,6 +13,7 @@
 #include <nng/protocol/pubsub0/sub.h>
 
 #include "common/base/str.h"
+#include "common/base/time.h"
 
 enum {
     MESSAGES_A_ROUND = 256, /* then the rest of the loop has its turn */
@@ -20,6 +21,10 @@ enum {
     RECONNECT_MAX_MS = 1000,
     SOCKET_MODE = 0660, /* containers of one pod may run as different users of one group */
     CLOSE_S = 1,
+    /* Each message wakes threads in all daemons. So many go out at once; under load those of a type
+     * that come after them are one message, as a hint says no more when it is said twice. */
+    BURST = 16,
+    REFILL_MS = 80,
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -31,8 +36,18 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
+/* What was said of one type. */
+struct said {
+    int tokens; /* left of the burst */
+    int64_t filled_ms;
+    int held_len; /* 0: nothing waits to be sent */
+    unsigned char held[MESSAGE_BYTES_MAX];
+};
+
 struct bus {
     struct loop *loop;
+    struct loop_timer *timer; /* sends what is held; NULL without a bus */
+    struct said said[MESSAGE_TYPES];
     nng_socket pub, sub; /* id 0: not open */
     int fd; /* of sub, nng's; -1: not watched */
     bus_fn fn;
@@ -92,6 +107,64 @@ static void on_readable(int fd, unsigned events, void *userdata)
         on_message(bus, wire);
         nng_msg_free(wire);
     }
+}
+
+/* ---- sending ---- */
+
+static int send_bytes(struct bus *bus, const unsigned char *bytes, int len, enum message_type type,
+                      struct error *err)
+{
+    int r = nng_send(bus->pub, (void *)(uintptr_t)bytes, (size_t)len, NNG_FLAG_NONBLOCK);
+
+    return r ? nng_error(err, r, message_topic(type)) : 0;
+}
+
+static bool token_take(struct said *said, int64_t now_ms)
+{
+    int64_t fresh = (now_ms - said->filled_ms) / REFILL_MS;
+
+    if (fresh > 0) {
+        said->tokens = fresh < BURST - said->tokens ? said->tokens + (int)fresh : BURST;
+        said->filled_ms = now_ms;
+    }
+    return said->tokens > 0 && said->tokens--;
+}
+
+/* A lost message costs time, no more: nothing to report. */
+static void on_held(void *userdata)
+{
+    struct bus *bus = userdata;
+
+    for (int type = 0; type < MESSAGE_TYPES; type++) {
+        struct said *said = &bus->said[type];
+
+        if (said->held_len)
+            (void)send_bytes(bus, said->held, said->held_len, (enum message_type)type, NULL);
+        said->held_len = 0;
+    }
+}
+
+int bus_publish(struct bus *bus, const struct message *m, struct error *err)
+{
+    unsigned char bytes[MESSAGE_BYTES_MAX];
+    struct said *said;
+    int len;
+
+    len = message_encode(m, bytes, sizeof(bytes), err);
+    if (len < 0)
+        return len;
+    if (!bus->pub.id || dropping())
+        return 0;
+    said = &bus->said[m->type];
+    /* One that is about no cluster says something else than the others. */
+    if ((m->type == MESSAGE_OBSERVED && !m->observed.uid[0]) ||
+        (!said->held_len && token_take(said, time_monotonic_ms())))
+        return send_bytes(bus, bytes, len, m->type, err);
+    memcpy(said->held, bytes, (size_t)len);
+    said->held_len = len;
+    if (!loop_timer_armed(bus->timer))
+        loop_timer_arm(bus->timer, REFILL_MS);
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -186,6 +259,9 @@ int bus_new(struct loop *loop, const char *dir, const char *self, const char *co
         return error_set(err, ENOMEM, "no memory for a bus");
     *bus = (struct bus){.loop = loop, .fd = -1, .fn = fn, .userdata = userdata};
     if (!str_empty(dir)) {
+        bus->timer = loop_timer_new(loop, on_held, bus);
+        if (!bus->timer)
+            return error_set(err, ENOMEM, "no memory for a bus");
         r = listen_at(bus, dir, self, err);
         if (!r)
             r = subscribe(bus, dir, peers, err);
@@ -241,21 +317,8 @@ struct bus *bus_free(struct bus *bus)
         return NULL;
     if (bus->fd >= 0)
         loop_remove_fd(bus->loop, bus->fd);
+    loop_timer_free(TAKE(bus->timer));
     if ((!bus->sub.id && !bus->pub.id) || close_in_time(bus))
         free(bus);
     return NULL;
-}
-
-int bus_publish(struct bus *bus, const struct message *m, struct error *err)
-{
-    unsigned char bytes[MESSAGE_BYTES_MAX];
-    int len, r;
-
-    len = message_encode(m, bytes, sizeof(bytes), err);
-    if (len < 0)
-        return len;
-    if (!bus->pub.id || dropping())
-        return 0;
-    r = nng_send(bus->pub, bytes, (size_t)len, NNG_FLAG_NONBLOCK);
-    return r ? nng_error(err, r, message_topic(m->type)) : 0;
 }

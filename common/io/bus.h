@@ -18,7 +18,7 @@ typedef void (*bus_fn)(const struct message *m, void *userdata);
 int bus_new(struct loop *loop, const char *dir, const char *self, const char *const *peers,
             bus_fn fn, void *userdata, struct bus **ret, struct error *err);
 struct bus *bus_free(struct bus *bus);
-/** Never blocks. */
+/** Never blocks. Under load several of a type may go out as one, a moment later. */
 int bus_publish(struct bus *bus, const struct message *m, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "common/base/buf.h"
+#include "common/base/time.h"
 #include "common/io/http_drive.h"
 #include "common/io/http_setup.h"
 
@@ -17,6 +18,7 @@ enum {
     BODY_MAX_BYTES = 8 << 20,
     CONNECTIONS_KEPT = 1024, /* one a Flink cluster, between two looks at it */
     WAIT_MAX_MS = 3600 * 1000,
+    PAUSE_MS = 3, /* see http_pause_ms() */
 };
 
 enum state { WAITING /* to be added */, ADDED, CANCELLED /* to be freed */ };
@@ -44,6 +46,7 @@ struct http {
     bool in_curl; /* inside curl_multi_perform() */
     bool deferred; /* some are WAITING or CANCELLED */
     int active; /* all but the cancelled */
+    int64_t performed_ms; /* monotonic: when curl had its last turn */
 };
 
 static struct http_transfer *transfer_free(struct http_transfer *t)
@@ -306,19 +309,35 @@ int http_active(const struct http *http)
 
 /* ---- the handle, the loop's side ---- */
 
+int http_pause_ms(const struct http *http)
+{
+    int64_t passed = time_monotonic_ms() - http->performed_ms;
+
+    return passed < PAUSE_MS ? (int)(PAUSE_MS - passed) : 0;
+}
+
+/* Its timers, and what was added. */
+static bool is_curl_due(struct http *http)
+{
+    long timeout_ms = 0;
+
+    return curl_multi_timeout(http->multi, &timeout_ms) || timeout_ms == 0;
+}
+
 int http_drive(struct http *http, int fd, int timeout_ms, struct error *err)
 {
     struct curl_waitfd wait = {.fd = fd, .events = CURL_WAIT_POLLIN};
     CURLMcode code;
-    int running;
+    int ready = 0, running;
 
     if (timeout_ms < 0 || timeout_ms > WAIT_MAX_MS)
         timeout_ms = WAIT_MAX_MS;
-    code = curl_multi_poll(http->multi, &wait, 1, timeout_ms, NULL);
-    if (!code) {
+    code = curl_multi_poll(http->multi, &wait, 1, timeout_ms, &ready);
+    if (!code && (ready > (wait.revents != 0) || is_curl_due(http))) {
         http->in_curl = true;
         code = curl_multi_perform(http->multi, &running);
         http->in_curl = false;
+        http->performed_ms = time_monotonic_ms();
     }
     settle(http);
     finish_done(http);

@@ -201,10 +201,13 @@ int loop_step(struct loop *loop, int timeout_ms, struct error *err)
 {
     struct epoll_event events[EVENTS_A_ROUND];
     bool transfers = loop->http && http_active(loop->http) > 0;
+    int pause_ms = transfers ? http_pause_ms(loop->http) : 0;
     int n, r;
 
     timeout_ms = timers_wait(&loop->timers, time_monotonic_ms(), timeout_ms);
-    if (transfers) {
+    if (pause_ms > 0 && (timeout_ms < 0 || pause_ms < timeout_ms))
+        timeout_ms = pause_ms;
+    if (transfers && pause_ms == 0) {
         r = http_drive(loop->http, loop->epoll, timeout_ms, err);
         if (r)
             return r;

@@ -14,8 +14,9 @@ enum {
     RETRY_CAP_MS = 5000,
     RETRY_AFTER_MAX_MS = 60000,
     MESSAGE_BYTES_MAX = 512, /* of a body that is no Status */
-    /* More at once only wait in the API server, where the deadline of each already runs. */
-    SENDING_MAX = 48,
+    /* More at once only wait in the API server, where the deadline of each already runs, and each
+     * costs curl a look whenever something arrives on the connection that they share. */
+    SENDING_MAX = 12,
 };
 
 struct kube_call {
@@ -27,6 +28,7 @@ struct kube_call {
     int attempts, max_attempts;
     bool reauthenticated; /* after a 401: once */
     bool waiting; /* for an exec plugin */
+    bool brief; /* only the version of the answer is wanted */
     bool sending; /* counts towards SENDING_MAX */
     struct kube_call *queue_next; /* of those that wait for their turn */
     bool auth_failed; /* the plugin that it waited for failed */
@@ -154,6 +156,8 @@ static void read_answer(const struct kube_call *call, const struct http_response
     }
     if (call->stream.on_data && is_ok(http->status))
         return;
+    if (call->brief && is_ok(http->status) && skim_version(body, http->body_len, answer->version))
+        return;
     if (json_parse(body, http->body_len, &answer->object, text) == 0) {
         if (is_ok(http->status))
             return;
@@ -242,13 +246,22 @@ static int on_data(const char *data, size_t len, void *userdata)
     return call->stream.on_data(data, len, call->userdata);
 }
 
+static const char *accepted(const struct kube_call *call)
+{
+    if (call->verb == KUBE_LOG)
+        return "Accept: application/json, */*";
+    return call->brief ? "Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, "
+                         "application/json"
+                       : "Accept: application/json";
+}
+
 static int call_send(struct kube_call *call, struct error *err)
 {
     const char *type = kube_verb_content_type(call->verb);
     _cleanup_(freep) char *type_line = str_printf("Content-Type: %s", type ?: "");
     const char *headers[] = {
         call->client->user_agent,
-        call->verb == KUBE_LOG ? "Accept: application/json, */*" : "Accept: application/json",
+        accepted(call),
         call->body ? type_line : NULL,
         NULL,
     };
@@ -356,6 +369,7 @@ static int call_fill(struct kube_call *call, const struct kube_request *request,
     if (r)
         return r;
     call->verb = request->verb;
+    call->brief = request->brief;
     call->url = buf_take(&url);
     call->timeout_ms = request->timeout_ms ?: client->timeout_ms;
     call->max_attempts = request->max_attempts ?: ATTEMPTS;

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/io/http.h"
+#include "common/kube/skim.h"
 
 /* What a resource is called; the table of those flinkd uses is in resource.h. */
 struct kube_resource {
@@ -59,6 +60,7 @@ struct kube_request {
     const cJSON *body; /* borrowed for the call. KUBE_DELETE: DeleteOptions (kube_delete_options())
                           or NULL */
     bool dry_run; /* dryRun=All */
+    bool brief; /* of the answer only its version is wanted: no object then, when it is 2xx */
     int64_t timeout_ms; /* 0: the client's */
     int max_attempts; /* 0: 5. Retried with backoff and jitter: connection errors, 429
                          (Retry-After), 5xx. Never other 4xx. A KUBE_CREATE that was retried may see
@@ -71,6 +73,7 @@ struct kube_response {
                            "Invalid", …; "" */
     const char *message; /* of the server's Status, or what went wrong; "" when fine */
     cJSON *object; /* the answer; owned by the client, TAKE() it to keep; NULL without JSON */
+    char version[KUBE_VERSION_SIZE]; /* a brief request's: metadata.resourceVersion; "" none */
     const char *text; /* KUBE_LOG */
     bool transient; /* trying later may help: no answer, 429, 5xx */
 };

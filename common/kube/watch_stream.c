@@ -5,6 +5,7 @@
 #include "common/base/time.h"
 #include "common/kube/backoff.h"
 #include "common/kube/client_private.h"
+#include "common/kube/skim.h"
 #include "common/kube/watch_private.h"
 
 enum {
@@ -96,6 +97,7 @@ static int drain_lines(struct kube_watch *w, struct error *err)
     while (!r && !w->dead && w->lines.len && (line = next_line(w, &start, &len))) {
         if (len == 0)
             continue;
+        skim_managed_fields(w->lines.data + (line - w->lines.data), len);
         r = on_line(w, line, len, err);
         progress |= r == 0;
     }

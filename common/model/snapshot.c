@@ -98,11 +98,14 @@ static int add_ha_objects(struct journal *j, const char *ns, struct snapshot *s,
 int snapshot_load(struct journal *j, const char *ns, const char *name, const char *uid,
                   struct snapshot *ret, struct error *err)
 {
+    _cleanup_(journal_read_end) struct journal_read read = {0};
     struct snapshot s = {.objects = cJSON_CreateArray(), .commands = cJSON_CreateArray()};
     int r = s.objects && s.commands ? 0 : error_set(err, ENOMEM, "snapshot of %s/%s", ns, name);
 
-    /* The row first: what is written while the rest is read makes a decision on it stale, not
+    /* The row is that of the same state: what is written meanwhile makes a decision stale, not
      * wrong. */
+    if (!r)
+        r = journal_read_begin(j, &read, err);
     if (!r)
         r = object_cluster_row(j, uid, &s.row, err);
     if (!r)

@@ -184,6 +184,7 @@ static int command_set(struct journal_tx *tx, const struct command *c, enum comm
         return r;
     return query_run(tx->journal, err,
                      "UPDATE command SET state = ?1, due_ms = ?2, changed_ms = ?3,"
+                     " args = CASE WHEN ?1 >= 2 THEN json_remove(args, '$.manifest') ELSE args END,"
                      " claimed_by = '', result = CASE ?1 WHEN 0 THEN ifnull(?4, result) ELSE ?4 END"
                      " WHERE id = ?5",
                      "iiini", (int64_t)state, due_ms, now_ms, text, c->id);

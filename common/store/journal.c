@@ -247,3 +247,22 @@ void journal_abort(struct journal_tx *tx)
         sqlite3_exec(tx->journal->db, "ROLLBACK", NULL, NULL, NULL);
     tx->journal = NULL;
 }
+
+int journal_read_begin(struct journal *j, struct journal_read *read, struct error *err)
+{
+    int r;
+
+    if (!sqlite3_get_autocommit(j->db))
+        return 0;
+    r = query_run(j, err, "BEGIN", "");
+    if (!r)
+        read->journal = j;
+    return r;
+}
+
+void journal_read_end(struct journal_read *read)
+{
+    if (read->journal && !sqlite3_get_autocommit(read->journal->db))
+        (void)query_run(read->journal, NULL, "COMMIT", "");
+    read->journal = NULL;
+}

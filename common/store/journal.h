@@ -51,6 +51,15 @@ int journal_begin(struct journal *j, bool durable, struct journal_tx *tx, struct
 int journal_commit(struct journal_tx *tx, struct error *err);
 void journal_abort(struct journal_tx *tx);
 
+/* Several reads of one state, in a scope: _cleanup_(journal_read_end) struct journal_read read =
+ * {0}; they are cheaper together, too. */
+struct journal_read {
+    struct journal
+        *journal; /* NULL: none, or inside a transaction, where it is nothing of its own */
+};
+int journal_read_begin(struct journal *j, struct journal_read *read, struct error *err);
+void journal_read_end(struct journal_read *read);
+
 /* ---- object: the last known state of a Kubernetes object ---- */
 
 struct object {
@@ -113,6 +122,10 @@ int object_cluster_uid(struct journal *j, const char *ns, const char *name, char
                        struct error *err);
 /** Newest row number given so far (0: none). */
 int journal_last_row(struct journal *j, int64_t *row, struct error *err);
+/** What a live object is at, without reading it: its uid and its resourceVersion.
+ * JOURNAL_E_NOTFOUND. */
+int object_version(struct journal *j, const char *kind, const char *ns, const char *name,
+                   char uid[64], char version[64], struct error *err);
 /** Count of live objects of a kind. */
 int object_count(struct journal *j, const char *kind, int64_t *n, struct error *err);
 
@@ -175,7 +188,8 @@ int command_add(struct journal_tx *tx, const struct command *c, int64_t *row, st
  * when the next gets due (0: none). */
 int command_claim(struct journal_tx *tx, const char *who, int64_t now_ms, int64_t lease_ms,
                   struct command *ret, int64_t *next_ms, struct error *err);
-/** Report: DONE/FAILED/DROPPED with @result, or WANTED again (@not_before_ms) after a transient
+/** Report: DONE/FAILED/DROPPED with @result (a manifest in its args goes then: all who look at the
+ * cluster would read it), or WANTED again (@not_before_ms) after a transient
  * failure. Only by who claimed it (JOURNAL_E_CLAIMED else). *row: the cluster's new row. */
 int command_report(struct journal_tx *tx, int64_t id, const char *who, enum command_state state,
                    const cJSON *result, int64_t not_before_ms, int64_t now_ms, int64_t *row,

@@ -264,6 +264,27 @@ int object_get(struct journal *j, const char *kind, const char *ns, const char *
     return r == 0 ? JOURNAL_E_NOTFOUND : object_load(&q, ret, err);
 }
 
+int object_version(struct journal *j, const char *kind, const char *ns, const char *name,
+                   char uid[64], char version[64], struct error *err)
+{
+    _cleanup_(query_close) struct query q = {0};
+    int r;
+
+    r = query_open(j, &q, err,
+                   "SELECT uid, resource_version FROM object"
+                   " WHERE kind = ? AND ns = ? AND name = ? AND NOT deleted",
+                   "sss", kind, ns, name);
+    if (!r)
+        r = query_step(&q, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return JOURNAL_E_NOTFOUND;
+    str_copy(uid, JOURNAL_UID_MAX + 1, query_text(&q, 0));
+    str_copy(version, JOURNAL_UID_MAX + 1, query_text(&q, 1));
+    return 0;
+}
+
 int object_count(struct journal *j, const char *kind, int64_t *n, struct error *err)
 {
     return query_int(j, n, err, "SELECT count(*) FROM object WHERE kind = ? AND NOT deleted", "s",

@@ -17,6 +17,7 @@ static char dir[64];
 static int got;
 static uint64_t last_row;
 static char last_uid[64];
+static bool got_empty;
 
 static void open_loop(void)
 {
@@ -44,6 +45,7 @@ static void on_message(const struct message *m, void *userdata)
 {
     cr_expect_eq(userdata, dir);
     got++;
+    got_empty |= !m->observed.uid[0];
     last_row = m->observed.row;
     str_copy(last_uid, sizeof(last_uid), m->observed.uid);
 }
@@ -240,3 +242,36 @@ Test(bus, everything_may_be_dropped_for_a_test)
     bus_free(watcher);
 }
 #endif
+
+Test(bus, what_is_said_over_and_over_is_heard_a_few_times_and_at_last)
+{
+    struct bus *watcher = bus_of("watcher", NULL);
+    struct bus *reconciler = bus_of("reconciler", "watcher");
+
+    cr_assert(heard(watcher, 1));
+    got = 0;
+    for (uint64_t row = 100; row <= 1100; row++)
+        publish(watcher, row);
+    cr_expect(until(loop, (loop_step(loop, 5, &err), last_row == 1100)), "the last is heard");
+    cr_expect_lt(got, 40, "heard %d of 1001", got);
+    bus_free(reconciler);
+    bus_free(watcher);
+}
+
+Test(bus, what_is_about_no_cluster_is_never_part_of_another_message)
+{
+    struct message m = {.type = MESSAGE_OBSERVED, .observed = {.row = 9999, .uid = ""}};
+    struct bus *watcher = bus_of("watcher", NULL);
+    struct bus *reconciler = bus_of("reconciler", "watcher");
+
+    cr_assert(heard(watcher, 1));
+    for (uint64_t row = 2; row <= 100; row++)
+        publish(watcher, row);
+    got_empty = false;
+    cr_expect_eq(bus_publish(watcher, &m, &err), 0, "%s", err.text);
+    publish(watcher, 101);
+    cr_expect(until(loop, (loop_step(loop, 5, &err), last_row == 101)));
+    cr_expect(got_empty);
+    bus_free(reconciler);
+    bus_free(watcher);
+}

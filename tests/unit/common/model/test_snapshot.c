@@ -211,3 +211,25 @@ Test(snapshot_load, a_cluster_that_is_gone_is_no_error)
     cr_expect_eq(cJSON_GetArraySize(s.objects), 0);
     snapshot_done(&s);
 }
+
+/* Another daemon writes between two queries: what is read is one state all the same. */
+Test(snapshot_load, reads_of_one_state_see_nothing_that_comes_between)
+{
+    _cleanup_(journal_read_end) struct journal_read read = {0};
+    struct journal *other = NULL;
+    struct error err = {0};
+    char uid[64], at[64];
+    int64_t row;
+
+    fixture_put_cluster("a", "uid-a", "1");
+    cr_assert_eq(journal_open(fixture_path(), NULL, &other, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(journal_read_begin(other, &read, &err), 0, "%s", err.text);
+    cr_assert_eq(object_cluster_row(other, "uid-a", &row, &err), 0);
+    fixture_put_cluster("a", "uid-a", "2");
+    cr_assert_eq(object_version(other, "FlinkCluster", "ns", "a", uid, at, &err), 0);
+    cr_expect_str_eq(at, "1");
+    journal_read_end(&read);
+    cr_assert_eq(object_version(other, "FlinkCluster", "ns", "a", uid, at, &err), 0);
+    cr_expect_str_eq(at, "2");
+    journal_close(other);
+}

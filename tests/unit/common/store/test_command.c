@@ -93,6 +93,12 @@ static int report(int64_t id, const char *who, enum command_state state, const c
     return r;
 }
 
+static int keep_args(struct command *c, void *userdata)
+{
+    ((struct command *)userdata)->args = TAKE(c->args);
+    return 0;
+}
+
 Test(command, is_decided_once)
 {
     add("savepoint/1");
@@ -208,6 +214,38 @@ Test(command, reports_are_for_what_is_claimed)
     cr_expect_eq(report(7, "s1", COMMAND_DONE, NULL), JOURNAL_E_NOTFOUND);
     expect_claim("s1", 100, "a");
     cr_expect_eq(report(1, "s1", COMMAND_CLAIMED, NULL), -EINVAL);
+}
+
+/* Whoever looks at the cluster reads its commands. */
+Test(command, that_has_ended_has_no_manifest_any_more)
+{
+    _cleanup_(json_freep) cJSON *args = cJSON_CreateObject();
+    char uid[] = "uid-a", ns[] = "ns", name[] = "a", kind[] = "submit", key[] = "submit/1";
+    struct command c = {.cluster_uid = uid,
+                        .ns = ns,
+                        .cluster_name = name,
+                        .kind = kind,
+                        .key = key,
+                        .args = args,
+                        .decided_row = 1};
+    int64_t row, next_ms;
+
+    json_set_str(args, "manifest.kind", "Job");
+    json_set_str(args, "jobId", "1");
+    cr_assert_eq(command_add(&tx, &c, &row, &err), 0, "%s", err.text);
+    c = (struct command){0};
+    cr_assert_eq(command_claim(&tx, "s1", 100, 1000, &c, &next_ms, &err), 0);
+    cr_expect_str_eq(json_str(c.args, "manifest.kind"), "Job");
+    command_done(&c);
+    cr_assert_eq(report(1, "s1", COMMAND_WANTED, NULL), 0);
+    cr_assert_eq(command_claim(&tx, "s1", 9000, 1000, &c, &next_ms, &err), 0);
+    cr_expect_str_eq(json_str(c.args, "manifest.kind"), "Job", "it is tried again");
+    command_done(&c);
+    cr_assert_eq(report(1, "s1", COMMAND_DONE, NULL), 0);
+    cr_assert_eq(command_each(fixture(), "uid-a", keep_args, &c, &err), 0);
+    cr_expect_not(json_has(c.args, "manifest"));
+    cr_expect_str_eq(json_str(c.args, "jobId"), "1");
+    command_done(&c);
 }
 
 Test(command, is_given_back_at_shutdown)

@@ -108,6 +108,20 @@ Test(object, comes_back_as_it_was_put)
     cr_expect_eq(object_get(fixture(), "Service", "ns", "p", &o, &err), JOURNAL_E_NOTFOUND);
 }
 
+Test(object, what_it_is_at_is_told_without_reading_it)
+{
+    char uid[64], version[64];
+
+    fixture_put_cluster("a", "uid-a", "1");
+    fixture_put_child("Pod", "p", "7", "uid-a", "a");
+    cr_assert_eq(object_version(fixture(), "Pod", "ns", "p", uid, version, &err), 0);
+    cr_expect_str_eq(uid, "p");
+    cr_expect_str_eq(version, "7");
+    drop("Pod", "p", NULL);
+    cr_expect_eq(object_version(fixture(), "Pod", "ns", "p", uid, version, &err),
+                 JOURNAL_E_NOTFOUND);
+}
+
 Test(object, refuses_what_has_no_identity)
 {
     _cleanup_(journal_abort) struct journal_tx tx = {0};
