@@ -4,6 +4,7 @@
 #include "reconciler/desired_internal.h"
 
 #include "common/base/quantity.h"
+#include "common/model/text_digest.h"
 
 /* Lists that server-side apply merges, and their keys (x-kubernetes-list-map-keys; of several, the
  * one that tells). */
@@ -129,6 +130,8 @@ static bool matches(const cJSON *desired, const cJSON *live, const char *name)
         return object_matches(desired, live, name);
     if (cJSON_IsArray(desired) && cJSON_IsArray(live))
         return array_matches(desired, live, name);
+    if (cJSON_IsString(desired) && cJSON_IsString(live)) /* a ConfigMap's may be a digest */
+        return text_is_kept_as(desired->valuestring, live->valuestring);
     return json_equal(desired, live);
 }
 

@@ -1,9 +1,9 @@
 #include "watcher/poll_time.h"
 
 enum {
-    STEADY_MIN_MS = 800,
+    STEADY_MIN_MS = 400,
     STEADY_MAX_MS = 10000,
-    STEADY_PER_CLUSTER_MS = 20, /* all together: 50 requests a second */
+    STEADY_PER_CLUSTER_MS = 10, /* all together: 100 requests a second, a hundredth of a core */
     TRANSITION_FAST_MS = 60000, /* so long a transition may take without being slowed down */
     TRANSITION_MAX_MS = 2000,
     TRIGGER_MAX_MS = 2000,

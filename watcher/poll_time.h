@@ -8,7 +8,7 @@
 /** Until the next look at a cluster's job list, in ms. @steady: the job runs and nothing is under
  * way.
  *  @age_ms: since something last changed. @polled: how many clusters are polled, so that few get
- * fresher news (0.8 s) and a thousand don't keep the watcher busy (10 s). */
+ * fresher news (0.4 s) and a thousand don't keep the watcher busy (10 s). */
 int64_t poll_interval_ms(bool steady, int64_t age_ms, int polled);
 /** Until the next look at a trigger that is asked about for @age_ms already. */
 int64_t poll_trigger_ms(int64_t age_ms);

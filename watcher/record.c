@@ -23,7 +23,6 @@ enum {
     RETRY_MIN_MS = 250,
     RETRY_MAX_MS = 10000,
     LOG_EVERY_MS = 30000,
-    CHANGED_MAX = 64,
 };
 
 struct record {
@@ -274,28 +273,21 @@ static int write_batch(struct record *record, size_t n, int64_t *before, struct 
     return r;
 }
 
-static void publish_one(struct watcher *w, const struct changed_cluster *c)
-{
-    struct message m = {.type = MESSAGE_OBSERVED,
-                        .observed = {.row = (uint64_t)c->row, .uid = c->uid}};
-    struct error err = {0};
-
-    if (bus_publish(w->bus, &m, &err))
-        log_debug("%s", err.text);
-}
-
-/* Tell the other daemons which clusters changed after row @before. */
+/* Tell the other daemons that something changed after row @before: one message for all of it, as
+ * they read on from where they are. */
 static void publish(struct watcher *w, int64_t before)
 {
-    struct changed_cluster changed[CHANGED_MAX];
-    size_t n = CHANGED_MAX;
+    struct changed_cluster changed;
+    struct message m = {.type = MESSAGE_OBSERVED};
+    struct error err = {0};
+    size_t n = 0;
+    int64_t last;
 
-    while (n == CHANGED_MAX) {
-        if (object_changed_clusters(w->journal, before, changed, CHANGED_MAX, &n, &before, NULL))
-            break; /* the others sweep */
-        for (size_t i = 0; i < n; i++)
-            publish_one(w, &changed[i]);
-    }
+    if (object_changed_clusters(w->journal, before, &changed, 1, &n, &last, NULL) || !n)
+        return; /* the others sweep */
+    m.observed = (struct message_observed){.row = (uint64_t)changed.row, .uid = changed.uid};
+    if (bus_publish(w->bus, &m, &err))
+        log_debug("%s", err.text);
 }
 
 /* Takes the first @n items off the queue. */

@@ -5,6 +5,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
+#include "common/model/text_digest.h"
 #include "watcher/facts.h"
 
 static const char *const last_applied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -95,6 +96,21 @@ static void strip_pod(cJSON *pod)
         keep_only(c, container);
 }
 
+/* Nobody reads them, they are compared. */
+static int strip_texts(cJSON *data)
+{
+    json_foreach (item, data) {
+        char digest[TEXT_DIGEST_SIZE];
+
+        if (!cJSON_IsString(item) || !text_is_digested(item->valuestring))
+            continue;
+        text_digest(digest, item->valuestring);
+        if (!cJSON_SetValuestring(item, digest))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 bool strip_is_ha(const cJSON *object)
 {
     return str_eq(facts_label(object, "configmap-type"), "high-availability");
@@ -124,6 +140,8 @@ int strip_object(const char *kind, cJSON *object)
         cJSON_DeleteItemFromObjectCaseSensitive(object, "data");
         cJSON_DeleteItemFromObjectCaseSensitive(object, "binaryData");
         remove_annotation(object, leader_record);
+    } else if (str_eq(kind, "ConfigMap") && !r) {
+        r = strip_texts(json_member(object, "data"));
     }
     return r;
 }

@@ -1,5 +1,7 @@
 #include <stdio.h>
+#include <string.h>
 
+#include "common/model/text_digest.h"
 #include "tests/unit/reconciler/rendering.h"
 
 TestSuite(desired_matches, .timeout = 10);
@@ -120,4 +122,25 @@ Test(desired_matches, our_own_children_match_themselves)
         cr_expect(desired_matches(object, object), "%s", json_str(object, "kind"));
     cr_expect_eq(cJSON_GetArraySize(rendered), 9);
     rendering_done();
+}
+
+/* The watcher keeps a digest of them. */
+Test(desired_matches, a_long_text_is_known_by_its_digest)
+{
+    char text[201], desired[300], live[300], digest[TEXT_DIGEST_SIZE];
+
+    memset(text, 'x', 200);
+    text[200] = '\0';
+    text_digest(digest, text);
+    (void)snprintf(desired, sizeof desired, "{'data':{'a':'%s'}}", text);
+    (void)snprintf(live, sizeof live, "{'data':{'a':'%s'}}", digest);
+    EXPECT_MATCH(desired, live);
+    EXPECT_MATCH(desired, desired);
+    desired[15] = 'y';
+    EXPECT_DRIFT(desired, live);
+    text[100] = '\0'; /* a short one isn't kept so: that is what somebody wrote there */
+    text_digest(digest, text);
+    (void)snprintf(desired, sizeof desired, "{'data':{'a':'%s'}}", text);
+    (void)snprintf(live, sizeof live, "{'data':{'a':'%s'}}", digest);
+    EXPECT_DRIFT(desired, live);
 }

@@ -30,8 +30,8 @@ Test(poll_time, a_running_job_is_asked_for_less_and_less)
 
 Test(poll_time, few_running_jobs_get_fresher_news_than_many)
 {
-    cr_expect_eq(poll_interval_ms(true, 3600000, 1), 800);
-    cr_expect_eq(poll_interval_ms(true, 3600000, 100), 2000);
+    cr_expect_eq(poll_interval_ms(true, 3600000, 1), 400);
+    cr_expect_eq(poll_interval_ms(true, 3600000, 100), 1000);
     cr_expect_eq(poll_interval_ms(true, 3600000, 100000), 10000);
 }
 

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/json.h"
@@ -71,4 +73,16 @@ Test(strip, strange_objects_are_harmless)
     expect("Service", "{\"metadata\":{\"managedFields\":{\"a\":1}}}",
            "{\"metadata\":{\"managedFields\":[{\"manager\":\"\",\"operation\":\"\"}]}}");
     expect("HorizontalPodAutoscaler", "{\"status\":{\"currentMetrics\":[]}}", "{}");
+}
+
+Test(strip, long_texts_of_a_configmap_become_digests)
+{
+    char before[600], text[301];
+
+    memset(text, 'x', 300);
+    text[300] = '\0';
+    (void)snprintf(before, sizeof(before), "{\"data\":{\"a\":\"%s\",\"b\":\"short\"}}", text);
+    expect("ConfigMap", before,
+           "{\"data\":{\"a\":\"md5:8a4876ea55d998a5d91ed59db796af28\",\"b\":\"short\"}}");
+    expect("Secret", before, before);
 }
