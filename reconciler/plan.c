@@ -303,7 +303,7 @@ void plan_done(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-cJSON *plan_json(const struct plan *plan)
+static cJSON *to_json(const struct plan *plan, bool manifests)
 {
     cJSON *json = cJSON_CreateObject(), *actions = cJSON_CreateArray();
 
@@ -315,7 +315,7 @@ cJSON *plan_json(const struct plan *plan)
         json_set_str(item, "kind", a->object_kind);
         json_set_str(item, "name", a->name);
         json_set_str(item, "why", a->why);
-        if (a->manifest)
+        if (a->manifest && manifests)
             json_set(item, "manifest", json_copy(a->manifest));
         json_add_item(actions, item);
     }
@@ -327,4 +327,14 @@ cJSON *plan_json(const struct plan *plan)
     if (plan->wake_ms)
         json_set_int(json, "wakeAt", plan->wake_ms);
     return json;
+}
+
+cJSON *plan_json(const struct plan *plan)
+{
+    return to_json(plan, true);
+}
+
+cJSON *plan_summary(const struct plan *plan)
+{
+    return to_json(plan, false);
 }

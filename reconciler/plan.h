@@ -41,7 +41,9 @@ struct plan {
 
 void plan_make(const struct snapshot *snapshot, int64_t now_ms, struct plan *ret);
 void plan_done(struct plan *plan);
-/** The plan as JSON (for --dry-run, the history, flinkctl). Caller's. */
+/** The plan as JSON (for --dry-run, flinkctl). Caller's. */
 cJSON *plan_json(const struct plan *plan);
+/** The same without manifests (for the history). Caller's. */
+cJSON *plan_summary(const struct plan *plan);
 
 #endif

@@ -17,6 +17,11 @@ enum {
     LOOK_PAUSE_MS = 5, /* messages that come together are one look at the journal */
     IN_FLIGHT_MAX = 96, /* more requests would only wait, and be decided on older rows */
     BATCH = 64,
+    CURSOR_MS = 100, /* how late the journal may know what was planned */
+    ERRANDS_MAX = 8, /* plans that are recorded in one transaction */
+    BUSY_WORKS = 16, /* fewer changed clusters aren't load */
+    SETTLE_BUSY_MS = 4, /* for each changed cluster: one plan then takes in more changes */
+    SETTLE_MAX_MS = 1000,
     TROUBLE_LOG_MS = 60 * 1000,
 };
 
@@ -51,7 +56,7 @@ static int check_journal(struct reconciler *rec, struct error *err)
     if (rec->journal)
         log_warn("the journal was replaced, reading it from its beginning");
     rec->journal = journal_close(rec->journal);
-    rec->cursor = 0;
+    rec->cursor = rec->cursor_saved = 0;
     return open_journal(rec, err);
 }
 
@@ -65,17 +70,48 @@ static bool is_leader(struct reconciler *rec, struct error *err)
            leader.until_ms > time_now_ms();
 }
 
+/* It will be planned in a moment; one that is tried again later, or elsewhere, holds nothing up. */
+static bool is_unread(const struct work *work)
+{
+    return work->dirty && work->dirty_row && !work->failures && !work->elsewhere;
+}
+
+/* Up to this row every change is planned: what the cursor in the journal tells others. */
+static int64_t planned_row(const struct reconciler *rec)
+{
+    int64_t row = rec->cursor;
+
+    for (const struct work *work = rec->works; work; work = work->next)
+        if (is_unread(work) && work->dirty_row <= row)
+            row = work->dirty_row - 1;
+    return row;
+}
+
 static int save_cursor(struct reconciler *rec, struct error *err)
 {
     _cleanup_(journal_abort) struct journal_tx tx = {0};
+    int64_t row = planned_row(rec);
     int r;
 
-    if (rec->config->common.dry_run)
+    if (!rec->journal || rec->config->common.dry_run || row == rec->cursor_saved)
         return 0;
     r = journal_begin(rec->journal, false, &tx, err);
     if (!r)
-        r = cursor_set(&tx, "reconciler", rec->cursor, err);
-    return r ? r : journal_commit(&tx, err);
+        r = cursor_set(&tx, "reconciler", row, err);
+    if (!r)
+        r = journal_commit(&tx, err);
+    if (!r)
+        rec->cursor_saved = row;
+    return r;
+}
+
+static void on_cursor(void *userdata)
+{
+    struct reconciler *rec = userdata;
+    struct error err = {0};
+
+    if (save_cursor(rec, &err))
+        reconciler_journal_trouble(rec, &err);
 }
 
 static bool is_in_scope(const struct reconciler *rec, const char *ns)
@@ -88,7 +124,7 @@ static bool is_in_scope(const struct reconciler *rec, const char *ns)
 static int read_changes(struct reconciler *rec, struct error *err)
 {
     struct changed_cluster changed[BATCH];
-    int64_t before = rec->cursor, last = rec->cursor;
+    int64_t last = rec->cursor;
     size_t n;
 
     do {
@@ -100,38 +136,130 @@ static int read_changes(struct reconciler *rec, struct error *err)
             struct work *work =
                 is_in_scope(rec, changed[i].ns) ? work_find(rec, &changed[i]) : NULL;
 
+            if (work && !work->dirty)
+                work->dirty_row = changed[i].row;
             if (work)
                 work->dirty = work->news = true;
         }
         rec->cursor = last;
     } while (n == BATCH);
-    return rec->cursor == before ? 0 : save_cursor(rec, err);
+    return 0;
 }
 
-static int plan_one(struct reconciler *rec, struct work *work, struct error *err)
+/* ---- planning ---- */
+
+/* Plans of a turn that aren't acted out yet. */
+struct errands {
+    struct reconciler *rec;
+    struct errand *items; /* ERRANDS_MAX, once there is one */
+    int n, requests;
+    int waiting; /* clusters that are due */
+};
+
+static void publish(struct reconciler *rec, enum message_type type, const struct errand *e)
 {
-    _cleanup_(snapshot_done) struct snapshot snapshot = {0};
-    struct plan plan;
+    uint64_t row = (uint64_t)e->snapshot.row;
+    struct message m = {.type = type};
+    struct error err = {0};
+
+    if (type == MESSAGE_COMMAND_READY)
+        m.command_ready = (struct message_command_ready){.row = row, .uid = e->work->uid};
+    else
+        m.decided = (struct message_decided){.row = row, .uid = e->work->uid};
+    if (rec->bus && bus_publish(rec->bus, &m, &err))
+        log_debug("cluster=%s/%s message lost: %s", e->work->ns, e->work->name, err.text);
+}
+
+/* One message for all of them: it only says that there is something to read. */
+static void tell(const struct errands *errands)
+{
+    const struct errand *command = NULL, *any = NULL;
+
+    for (int i = 0; i < errands->n; i++) {
+        any = errands->items[i].tells ? &errands->items[i] : any;
+        command = errands->items[i].has_commands ? &errands->items[i] : command;
+    }
+    if (command)
+        publish(errands->rec, MESSAGE_COMMAND_READY, command);
+    else if (any)
+        publish(errands->rec, MESSAGE_DECIDED, any);
+}
+
+static void errands_clear(struct errands *errands)
+{
+    for (int i = 0; i < errands->n; i++)
+        errand_done(&errands->items[i]);
+    errands->n = errands->requests = 0;
+}
+
+/* What is left was neither recorded nor done: it is planned anew. */
+static void errands_give_up(struct errands *errands)
+{
+    for (int i = 0; i < errands->n; i++)
+        errands->items[i].work->dirty = true;
+    errands_clear(errands);
+    free(errands->items);
+}
+
+static int errands_run(struct errands *errands, struct error *err)
+{
+    int r = errands_record(errands->rec, errands->items, errands->n, err);
+    int done = 0;
+
+    if (!r)
+        tell(errands);
+    while (!r && done < errands->n)
+        r = errand_act(&errands->items[done++], err);
+    if (r)
+        return r;
+    errands_clear(errands);
+    return 0;
+}
+
+/* How long the changes of a cluster that was planned are gathered before it is planned again. */
+static int64_t settle_ms(const struct reconciler *rec)
+{
+    int64_t ms = SETTLE_MS;
+
+    if (rec->waiting > BUSY_WORKS)
+        ms += (int64_t)SETTLE_BUSY_MS * rec->waiting;
+    return ms < SETTLE_MAX_MS ? ms : SETTLE_MAX_MS;
+}
+
+static int plan_one(struct errands *errands, struct work *work, struct error *err)
+{
+    struct reconciler *rec = errands->rec;
+    struct errand *e;
     int r;
 
-    r = snapshot_load(rec->journal, work->ns, work->name, work->uid, &snapshot, err);
+    if (!errands->items)
+        errands->items = calloc(ERRANDS_MAX, sizeof *errands->items);
+    if (!errands->items)
+        return error_set(err, ENOMEM, "out of memory");
+    e = &errands->items[errands->n];
+    *e = (struct errand){.work = work};
+    r = snapshot_load(rec->journal, work->ns, work->name, work->uid, &e->snapshot, err);
     if (r)
         return r;
     work->dirty = work->news = false;
-    work->not_before_ms = time_monotonic_ms() + SETTLE_MS;
-    if (!snapshot.cluster || !str_eq(json_str(snapshot.cluster, "metadata.uid"), work->uid)) {
+    work->planned = true;
+    work->not_before_ms = time_monotonic_ms() + settle_ms(rec);
+    if (!e->snapshot.cluster || !str_eq(json_str(e->snapshot.cluster, "metadata.uid"), work->uid)) {
+        errand_done(e);
         work->uid[0] = '\0'; /* gone: forgotten at the end of the turn */
         return 0;
     }
-    work->generation = json_int(snapshot.cluster, "metadata.generation", 0);
-    plan_make(&snapshot, time_now_ms(), &plan);
-    work->wake_ms = plan.wake_ms;
-    if (rec->config->common.dry_run)
-        work_print(work, &plan);
-    else
-        r = work_act(work, &snapshot, &plan, err);
-    plan_done(&plan);
-    return r;
+    errands->n++;
+    work->generation = json_int(e->snapshot.cluster, "metadata.generation", 0);
+    plan_make(&e->snapshot, time_now_ms(), &e->plan);
+    work->wake_ms = e->plan.wake_ms;
+    if (rec->config->common.dry_run) {
+        work_print(work, &e->plan);
+        errands_clear(errands);
+        return 0;
+    }
+    errands->requests += errand_prepare(e);
+    return errands->n == ERRANDS_MAX ? errands_run(errands, err) : 0;
 }
 
 static void forget_gone(struct reconciler *rec)
@@ -164,39 +292,74 @@ static void end_backoff(struct reconciler *rec, struct work *work)
     work->not_before_ms = 0;
 }
 
+static bool is_due(const struct work *work, int64_t now_ms)
+{
+    return work->dirty || (work->wake_ms && work->wake_ms <= now_ms);
+}
+
+/* In how many ms to look at it again; 0: it can be planned now; negative: not by itself. */
+static int64_t wait_of(struct work *work, int64_t now_ms, int64_t monotonic_ms)
+{
+    int64_t settle = work->not_before_ms - monotonic_ms;
+    int64_t wake = work->wake_ms ? work->wake_ms - now_ms : -1;
+
+    if (work->in_flight || !work->uid[0])
+        return -1; /* the end of its requests wakes us */
+    if (!is_due(work, now_ms))
+        return wake < 0 ? -1 : wake > settle ? wake : settle;
+    if (settle > 0)
+        return settle;
+    return work_is_current(work) ? 0 : work->patience_ms - monotonic_ms;
+}
+
+/* @fresh: those that weren't planned before; they come first. */
+static int plan_works(struct errands *errands, bool fresh, int64_t *next, struct error *err)
+{
+    struct reconciler *rec = errands->rec;
+    int64_t now = time_now_ms(), monotonic = time_monotonic_ms();
+
+    for (struct work *work = rec->works; work; work = work->next) {
+        int64_t wait;
+        int r;
+
+        if (work->planned == fresh)
+            continue;
+        end_backoff(rec, work);
+        errands->waiting += is_due(work, now);
+        wait = wait_of(work, now, monotonic);
+        if (wait == 0 && rec->in_flight + errands->requests >= IN_FLIGHT_MAX)
+            continue; /* planned when another plan is through */
+        if (wait == 0) {
+            r = plan_one(errands, work, err);
+            if (r)
+                return r;
+            wait = work->wake_ms ? work->wake_ms - now : -1;
+        }
+        if (wait >= 0 && (*next < 0 || wait < *next))
+            *next = wait;
+    }
+    return 0;
+}
+
 /* Plan what is due; arm the timer for what gets due later. */
 static int plan_due(struct reconciler *rec, struct error *err)
 {
-    int64_t now = time_now_ms(), monotonic = time_monotonic_ms(), next = -1;
+    struct errands errands = {.rec = rec};
+    int64_t next = -1;
+    int r;
 
-    for (struct work *work = rec->works; work; work = work->next) {
-        bool due = work->dirty || (work->wake_ms && work->wake_ms <= now);
-        int64_t wait;
-
-        end_backoff(rec, work);
-        wait = work->not_before_ms - monotonic;
-
-        if (due && wait <= 0 && !work->in_flight && work->uid[0]) {
-            int r = rec->in_flight < IN_FLIGHT_MAX ? plan_one(rec, work, err) : 0;
-
-            if (r)
-                return r;
-            continue; /* one that had no room is planned when a plan is through */
-        }
-        if (!due && work->wake_ms)
-            wait = work->wake_ms - now > wait ? work->wake_ms - now : wait;
-        if ((due || work->wake_ms) && !work->in_flight && (next < 0 || wait < next))
-            next = wait > 0 ? wait : 0;
-    }
-    for (struct work *work = rec->works; work; work = work->next) {
-        int64_t wait = work->wake_ms ? work->wake_ms - now : -1;
-
-        if (wait >= 0 && !work->in_flight && (next < 0 || wait < next))
-            next = wait;
-    }
+    r = plan_works(&errands, true, &next, err);
+    if (!r)
+        r = plan_works(&errands, false, &next, err);
+    if (!r)
+        r = errands_run(&errands, err);
+    errands_give_up(&errands);
+    rec->waiting = errands.waiting;
     loop_timer_arm(rec->due, next);
     forget_gone(rec);
-    return 0;
+    if (!loop_timer_armed(rec->cursor_timer) && planned_row(rec) != rec->cursor_saved)
+        loop_timer_arm(rec->cursor_timer, CURSOR_MS);
+    return r;
 }
 
 void reconciler_wake(struct reconciler *rec)
@@ -314,7 +477,8 @@ int reconciler_new(const struct reconciler_config *config, struct reconciler **r
         return r;
     rec->sweep = loop_timer_new(rec->loop, on_sweep, rec);
     rec->due = loop_timer_new(rec->loop, on_due, rec);
-    if (!rec->sweep || !rec->due)
+    rec->cursor_timer = loop_timer_new(rec->loop, on_cursor, rec);
+    if (!rec->sweep || !rec->due || !rec->cursor_timer)
         return error_set(err, ENOMEM, "out of memory");
     *ret = TAKE(rec);
     return 0;
@@ -335,6 +499,7 @@ struct reconciler *reconciler_free(struct reconciler *rec)
     }
     loop_timer_free(rec->sweep);
     loop_timer_free(rec->due);
+    loop_timer_free(rec->cursor_timer);
     bus_free(rec->bus);
     httpd_free(rec->health);
     http_free(rec->http);
@@ -362,6 +527,8 @@ static int run_once(struct reconciler *rec, struct error *err)
         r = loop_step(rec->loop, SETTLE_MS, err);
         reconciler_turn(rec);
     }
+    if (!r)
+        r = save_cursor(rec, err);
     if (!r && rec->journal_lost_ms)
         return error_set(err, EIO, "the journal could not be read");
     return r;

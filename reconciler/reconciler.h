@@ -18,12 +18,14 @@ struct reconciler {
     struct bus *bus;
     struct httpd *health;
     struct journal *journal;
-    struct loop_timer *sweep, *due;
+    struct loop_timer *sweep, *due, *cursor_timer;
     struct work *works; /* every cluster that was looked at, a list */
     char who[300]; /* in claims */
     int seat_fd; /* what makes that name ours; -1: none */
     int64_t cursor; /* row up to which changes were read */
+    int64_t cursor_saved; /* what the journal was told, in this process */
     int in_flight; /* requests under way, of all plans */
+    int waiting; /* clusters that are due, at the last turn */
     int64_t turned_ms; /* monotonic: the last look at the journal */
     int64_t journal_lost_ms; /* when a journal problem was logged last; 0: all is well */
     bool ready;

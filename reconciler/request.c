@@ -84,6 +84,7 @@ static void finish_plan(struct work *work)
             time_monotonic_ms() + (delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS);
     } else {
         work->failures = 0;
+        work_wait_for_writes(work);
     }
     reconciler_wake(work->rec);
 }
@@ -131,6 +132,7 @@ static int start(struct request *request, enum kube_verb verb, const cJSON *body
         .ns = work->ns,
         .name = request->name,
         .body = body,
+        .brief = verb != KUBE_GET && verb != KUBE_DELETE,
     };
 
     return kube_start(work->rec->kube, &call, on_answer, request, NULL, err);
@@ -240,8 +242,7 @@ static void on_done(struct kube_response *response, void *userdata)
     }
     if (response->status / 100 == 2)
         work_remember_write(request->work, request->kind, request->name, request->uid,
-                            request->action == ACTION_DELETE ? 0
-                                                             : work_version_of(response->object));
+                            work_version_of(response->version));
     else if (!is_done_already(request, response) && !is_outdated(request, response))
         note_failure(request, response);
     finish(request);

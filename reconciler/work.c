@@ -16,6 +16,7 @@
 
 enum {
     WRITE_SEEN_MS = 10 * 1000,
+    PATIENCE_MS = 400,
     /* So long another reconciler keeps off after the last act, which by then the journal shows; and
      * so long the work of one that died lies. */
     CLAIM_MS = 15 * 1000,
@@ -26,11 +27,11 @@ static void forget_seen(struct work *work, const struct snapshot *snapshot);
 
 struct work *work_find(struct reconciler *rec, const struct changed_cluster *changed)
 {
-    struct work *work;
+    struct work **at = &rec->works, *work;
 
-    for (work = rec->works; work; work = work->next)
-        if (str_eq(work->uid, changed->uid))
-            return work;
+    for (; *at; at = &(*at)->next)
+        if (str_eq((*at)->uid, changed->uid))
+            return *at;
     work = calloc(1, sizeof *work);
     if (!work)
         return NULL; /* the next sweep tries again: the cluster changes or is read from the
@@ -39,8 +40,7 @@ struct work *work_find(struct reconciler *rec, const struct changed_cluster *cha
     str_copy(work->uid, sizeof work->uid, changed->uid);
     str_copy(work->ns, sizeof work->ns, changed->ns);
     str_copy(work->name, sizeof work->name, changed->name);
-    work->next = rec->works;
-    rec->works = work;
+    *at = work; /* at the end: the first to come is the first to be planned */
     return work;
 }
 
@@ -65,10 +65,9 @@ void work_print(const struct work *work, const struct plan *plan)
 
 /* ---- what was written and isn't seen yet ---- */
 
-int64_t work_version_of(const cJSON *object)
+int64_t work_version_of(const char *text)
 {
     int64_t version = 0;
-    const char *text = json_str(object, "metadata.resourceVersion");
 
     return text && !str_to_i64(text, &version) ? version : 0;
 }
@@ -96,7 +95,7 @@ static bool is_seen(const struct work_write *write, const struct snapshot *snaps
     if (write->until_ms <= time_monotonic_ms())
         return true;
     if (write->version)
-        return work_version_of(live) >= write->version;
+        return work_version_of(json_str(live, "metadata.resourceVersion")) >= write->version;
     return !live || !str_eq(json_str(live, "metadata.uid"), write->uid);
 }
 
@@ -112,6 +111,32 @@ static void forget_seen(struct work *work, const struct snapshot *snapshot)
         *at = write->next;
         free(write);
     }
+}
+
+static bool is_recorded(const struct work *work, const struct work_write *write)
+{
+    char uid[64], version[64];
+    int r =
+        object_version(work->rec->journal, write->kind, work->ns, write->name, uid, version, NULL);
+
+    if (write->version)
+        return r == 0 && work_version_of(version) >= write->version;
+    return r != 0 || !str_eq(uid, write->uid);
+}
+
+bool work_is_current(struct work *work)
+{
+    if (work->patience_ms <= time_monotonic_ms())
+        return true;
+    for (const struct work_write *write = work->writes; write; write = write->next)
+        if (!is_recorded(work, write))
+            return false;
+    return true;
+}
+
+void work_wait_for_writes(struct work *work)
+{
+    work->patience_ms = time_monotonic_ms() + PATIENCE_MS;
 }
 
 /* The snapshot is older than our own last write to that object. */
@@ -155,66 +180,86 @@ static int drop_command(struct journal_tx *tx, const struct action *action, stru
     return r < 0 ? r : 0; /* being done: its outcome decides */
 }
 
-static cJSON *history_of(const struct plan *plan)
+static int record_actions(struct errand *e, struct journal_tx *tx, struct error *err)
 {
-    cJSON *json = plan_json(plan);
+    int r = 0;
 
-    json_foreach (action, json_member(json, "actions")) {
-        json_remove(action, "manifest");
+    for (int i = 0; !r && i < e->plan.n; i++) {
+        const struct action *action = &e->plan.actions[i];
+
+        if (action->kind == ACTION_COMMAND)
+            r = add_command(e->work, tx, &e->snapshot, action, err);
+        else if (action->kind == ACTION_DROP_COMMAND)
+            r = drop_command(tx, action, err);
     }
-    return json;
+    return r;
 }
 
 /* Why the plan is stuck, for the statusreporter; and the plan itself for the history. Who acts has
  * claimed the cluster in the same transaction (else JOURNAL_E_CLAIMED). */
-static int record(struct work *work, const struct snapshot *snapshot, const struct plan *plan,
-                  bool *has_commands, struct error *err)
+static int record_plan(struct errand *e, struct journal_tx *tx, int64_t now, struct error *err)
+{
+    const struct plan *plan = &e->plan;
+    _cleanup_(json_freep) cJSON *json = NULL;
+    int64_t row = 0;
+    int r = plan->n ? claim_take(tx, e->work->uid, e->work->rec->who, now, CLAIM_MS, err) : 0;
+
+    if (!r)
+        r = record_actions(e, tx, err);
+    if (!r && plan->blocked_by_plan) {
+        json = cJSON_CreateObject();
+        json_set_str(json, "blocked", plan->blocked);
+        json_set_str(json, "message", plan->blocked_text);
+        r = observation_put(tx, e->work->uid, "plan", json, now, &row, err);
+        e->tells |= row != 0;
+    } else if (!r && json_has(e->snapshot.observations, "plan")) {
+        r = observation_delete(tx, e->work->uid, "plan", err);
+        e->tells = true;
+    }
+    if (!r && plan->n) {
+        cJSON_Delete(json);
+        json = plan_summary(plan);
+        r = event_add(tx, now, "reconciler", e->work->uid, "decided", json, err);
+    }
+    return r;
+}
+
+static bool is_to_record(const struct errand *e)
+{
+    return e->plan.n || e->plan.blocked_by_plan || json_has(e->snapshot.observations, "plan");
+}
+
+/* One whose cluster somebody else has claimed is no trouble for the others. */
+static int record_one(struct errand *e, struct journal_tx *tx, int64_t now, struct error *err)
+{
+    int r = is_to_record(e) ? record_plan(e, tx, now, err) : 0;
+
+    e->elsewhere = r == JOURNAL_E_CLAIMED;
+    return e->elsewhere ? 0 : r;
+}
+
+/* Only a command is an intent: what children are written follows from the spec at any time. */
+int errands_record(struct reconciler *rec, struct errand *errands, int n, struct error *err)
 {
     _cleanup_(journal_abort) struct journal_tx tx = {0};
-    _cleanup_(json_freep) cJSON *history = history_of(plan), *blocked = cJSON_CreateObject();
-    int64_t row = 0, now = time_now_ms();
-    int r;
+    int64_t now = time_now_ms();
+    bool durable = false, any = false;
+    int r = 0;
 
-    r = journal_begin(work->rec->journal, true, &tx, err);
-    if (!r && plan->n)
-        r = claim_take(&tx, work->uid, work->rec->who, now, CLAIM_MS, err);
-    for (int i = 0; !r && i < plan->n; i++) {
-        if (plan->actions[i].kind == ACTION_COMMAND) {
-            r = add_command(work, &tx, snapshot, &plan->actions[i], err);
-            *has_commands = true;
-        } else if (plan->actions[i].kind == ACTION_DROP_COMMAND) {
-            r = drop_command(&tx, &plan->actions[i], err);
-        }
+    for (int i = 0; i < n; i++) {
+        any |= is_to_record(&errands[i]);
+        durable |= errands[i].tells;
     }
-    if (!r && plan->blocked_by_plan) {
-        json_set_str(blocked, "blocked", plan->blocked);
-        json_set_str(blocked, "message", plan->blocked_text);
-        r = observation_put(&tx, work->uid, "plan", blocked, now, &row, err);
-    } else if (!r && json_has(snapshot->observations, "plan")) {
-        r = observation_delete(&tx, work->uid, "plan", err);
-    }
-    if (!r && plan->n)
-        r = event_add(&tx, now, "reconciler", work->uid, "decided", history, err);
-    return r ? r : journal_commit(&tx, err);
+    if (any)
+        r = journal_begin(rec->journal, durable, &tx, err);
+    for (int i = 0; any && !r && i < n; i++)
+        r = record_one(&errands[i], &tx, now, err);
+    return r || !any ? r : journal_commit(&tx, err);
 }
 
 static bool is_request(const struct action *action)
 {
     return action->kind != ACTION_COMMAND && action->kind != ACTION_DROP_COMMAND;
-}
-
-static void tell(struct work *work, const struct snapshot *snapshot, bool has_commands)
-{
-    struct message m = {.type = has_commands ? MESSAGE_COMMAND_READY : MESSAGE_DECIDED};
-    struct error err = {0};
-
-    if (has_commands)
-        m.command_ready =
-            (struct message_command_ready){.row = (uint64_t)snapshot->row, .uid = work->uid};
-    else
-        m.decided = (struct message_decided){.row = (uint64_t)snapshot->row, .uid = work->uid};
-    if (work->rec->bus && bus_publish(work->rec->bus, &m, &err))
-        log_debug("cluster=%s/%s message lost: %s", work->ns, work->name, err.text);
 }
 
 /* Applied since, what couldn't be: no longer a problem. */
@@ -256,29 +301,40 @@ static void skip_unseen(struct work *work, const struct snapshot *snapshot, stru
     plan->n = kept;
 }
 
-int work_act(struct work *work, const struct snapshot *snapshot, struct plan *plan,
-             struct error *err)
+int errand_prepare(struct errand *errand)
 {
-    bool has_commands = false, was_blocked = json_has(snapshot->observations, "plan");
+    int requests = 0;
+
+    skip_unseen(errand->work, &errand->snapshot, &errand->plan);
+    for (int i = 0; i < errand->plan.n; i++) {
+        errand->has_commands |= errand->plan.actions[i].kind == ACTION_COMMAND;
+        errand->tells |= !is_request(&errand->plan.actions[i]);
+        requests += is_request(&errand->plan.actions[i]);
+    }
+    return requests;
+}
+
+void errand_done(struct errand *errand)
+{
+    plan_done(&errand->plan);
+    snapshot_done(&errand->snapshot);
+}
+
+int errand_act(struct errand *errand, struct error *err)
+{
+    struct work *work = errand->work;
     int r = 0;
 
-    skip_unseen(work, snapshot, plan);
-    if (plan->n || plan->blocked_by_plan || was_blocked)
-        r = record(work, snapshot, plan, &has_commands, err);
-    work->elsewhere = r == JOURNAL_E_CLAIMED;
+    work->elsewhere = errand->elsewhere;
     if (work->elsewhere) { /* another reconciler acts: is anything left to do then? */
         work->dirty = true;
         work->not_before_ms = time_monotonic_ms() + CLAIMED_AGAIN_MS;
         return 0;
     }
-    if (r)
-        return r;
     failpoint("plan.recorded");
-    if (has_commands)
-        tell(work, snapshot, true);
     work->failed = false;
-    for (int i = 0; !r && i < plan->n; i++) {
-        struct action *action = &plan->actions[i];
+    for (int i = 0; !r && i < errand->plan.n; i++) {
+        struct action *action = &errand->plan.actions[i];
 
         if (!is_request(action))
             continue;
@@ -288,9 +344,7 @@ int work_act(struct work *work, const struct snapshot *snapshot, struct plan *pl
         r = request_send(work, action, err);
         failpoint("plan.sent");
     }
-    if (plan->n)
-        tell(work, snapshot, false);
-    if (!plan->n && !work->in_flight)
-        r = clear_failures(work, snapshot, err);
+    if (!errand->plan.n && !work->in_flight)
+        r = clear_failures(work, &errand->snapshot, err);
     return r;
 }
