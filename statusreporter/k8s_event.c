@@ -145,6 +145,7 @@ static int start(struct sending *s, enum step step, const cJSON *patch)
         .name = json_str(s->manifest, "metadata.name"),
         .body = step == STEP_CREATE ? s->manifest : patch,
         .max_attempts = 3,
+        .brief = step != STEP_READ,
     };
     int r = kube_start(s->sender->kube, &request, on_answer, s, &s->call, &err);
 

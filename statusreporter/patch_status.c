@@ -84,7 +84,7 @@ static int64_t backoff_ms(int failures)
     return ms < WRITE_BACKOFF_MAX_MS ? ms : WRITE_BACKOFF_MAX_MS;
 }
 
-static void succeeded(struct status_writer *w, struct tracked *t, const cJSON *object,
+static void succeeded(struct status_writer *w, struct tracked *t, const char *version,
                       bool annotation)
 {
     failpoint(annotation ? "annotation.after" : "status.after");
@@ -97,8 +97,7 @@ static void succeeded(struct status_writer *w, struct tracked *t, const cJSON *o
     t->failures = 0;
     t->open_row = t->row > t->looked_row ? t->row : 0;
     t->written_ms = time_monotonic_ms();
-    str_copy(t->written_rv, sizeof t->written_rv,
-             json_str_or(object, "metadata.resourceVersion", ""));
+    str_copy(t->written_rv, sizeof t->written_rv, version);
 }
 
 /* Returns in how many ms to look again; 0: when the journal has something new. */
@@ -142,7 +141,7 @@ static void on_answer(struct kube_response *response, void *userdata)
     if (t)
         t->in_flight = false;
     if (fine) {
-        succeeded(w, t, response->object, !write->patch);
+        succeeded(w, t, response->version, !write->patch);
         written =
             write->patch ? cJSON_DetachItemFromObjectCaseSensitive(write->patch, "status") : NULL;
     } else {
@@ -163,6 +162,7 @@ static int start(struct status_writer *w, struct tracked *t, bool annotation, cJ
         .name = t->name,
         .subresource = annotation ? NULL : "status",
         .body = patch,
+        .brief = true,
     };
     int r;
 
@@ -204,9 +204,8 @@ int control_clear(struct status_writer *w, struct tracked *t, cJSON *patch, stru
 
 /* ---- is it recorded? ---- */
 
-bool status_is_recorded(const struct tracked *t, const cJSON *cluster)
+bool status_is_recorded(const struct tracked *t, const char *recorded)
 {
-    const char *recorded = json_str_or(cluster, "metadata.resourceVersion", "");
     int64_t ours, theirs;
 
     if (t->refused_rv[0] && str_eq(recorded, t->refused_rv))

@@ -43,7 +43,8 @@ cJSON *control_patch(const cJSON *cluster);
 int status_write(struct status_writer *w, struct tracked *t, cJSON *patch, struct error *err);
 int control_clear(struct status_writer *w, struct tracked *t, cJSON *patch, struct error *err);
 
-/** Does the journal's @cluster show our last write, or something newer than what was refused? */
-bool status_is_recorded(const struct tracked *t, const cJSON *cluster);
+/** Has the journal's FlinkCluster, at resourceVersion @recorded, our last write, or something newer
+ * than what was refused? */
+bool status_is_recorded(const struct tracked *t, const char *recorded);
 
 #endif

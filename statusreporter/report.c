@@ -13,6 +13,9 @@
 #include "statusreporter/statusreporter.h"
 
 enum { VAIN_LOOKS_MAX = 2 };
+/* So long the first status waits for the next of the children that it is to tell of, and for all.
+ */
+enum { FORMING_STEP_MS = 1200, FORMING_STEP_BUSY_MS = 5000, FORMING_MAX_MS = 15 * 1000 };
 /* A time that has come and changed nothing is looked at again, but not in a circle. */
 enum { OVERDUE_MS = 1000 };
 
@@ -78,20 +81,19 @@ static void send_events(struct statusreporter *sr, struct tracked *t, const stru
 
 /* @status: taken */
 static int say(struct statusreporter *sr, struct tracked *t, const struct view *v,
-               const struct life *l, cJSON *status, struct error *err)
+               const struct life *l, cJSON *status, const struct problems *problems,
+               struct error *err)
 {
     const cJSON *cluster = v->snapshot->cluster;
     _cleanup_(json_freep) cJSON *fresh = status;
     struct k8s_events events;
-    struct problems problems;
     cJSON *patch = status_patch(cluster, status);
 
     if (!patch && l->clear_control && !sr->config->common.dry_run)
         return control_clear(&sr->writer, t, control_patch(cluster), err);
     if (!patch)
         return 0;
-    problems_find(v, l, &problems);
-    events_make(v->status, status, &problems, &events);
+    events_make(v->status, status, problems, &events);
     if (sr->config->common.dry_run) {
         cJSON_Delete(patch);
         print_line(t, TAKE(fresh), &events);
@@ -104,6 +106,42 @@ static int say(struct statusreporter *sr, struct tracked *t, const struct view *
 }
 
 /* ---- looking ---- */
+
+static bool has_all_parts(const struct view *v, const cJSON *status)
+{
+    return json_has(status, "components.configMap") && json_has(status, "components.taskManager") &&
+           !str_empty(json_str(status, "components.jobManagerService.name")) &&
+           (v->mode == MODE_APPLICATION || json_has(status, "components.jobManager")) &&
+           (v->mode == MODE_SESSION || v->submitter.json);
+}
+
+/* Nothing that anybody waits for. */
+static bool is_beginning(const struct view *v, const struct life *l)
+{
+    const char *state = json_str_or(v->status, "state", "");
+
+    return (!*state || str_eq(state, "Creating")) && !v->suspend && !v->deleting &&
+           (l->state == JOB_NONE || l->state == JOB_PENDING || l->state == JOB_DEPLOYING);
+}
+
+/* A new cluster whose children are being made: one status for all of them, soon. Returns how long
+ * to wait for that; 0: no longer. */
+static int64_t forming_ms(const struct statusreporter *sr, const struct tracked *t,
+                          const struct view *v, const struct life *l,
+                          const struct problems *problems, const cJSON *status)
+{
+    int64_t step = statusreporter_is_busy(sr) ? FORMING_STEP_BUSY_MS : FORMING_STEP_MS;
+    int64_t said = t->written_ms > t->seen_ms ? t->written_ms : t->seen_ms;
+    int64_t end = said + FORMING_MAX_MS, left;
+
+    if (sr->config->common.dry_run || sr->config->common.once || problems->n ||
+        !is_beginning(v, l) || has_all_parts(v, status))
+        return 0;
+    if (t->changed_ms + step < end)
+        end = t->changed_ms + step;
+    left = end - time_monotonic_ms();
+    return left > 0 ? left : 0;
+}
 
 static void say_gone(struct statusreporter *sr, struct tracked *t)
 {
@@ -124,7 +162,7 @@ static void wake_at(struct statusreporter *sr, struct tracked *t, int64_t wake_m
 static int derive(struct statusreporter *sr, struct tracked *t, const struct snapshot *snapshot,
                   struct error *err)
 {
-    int64_t now_ms = time_now_ms();
+    int64_t now_ms = time_now_ms(), wait_ms;
     struct problems problems;
     struct view v;
     struct life l;
@@ -137,12 +175,19 @@ static int derive(struct statusreporter *sr, struct tracked *t, const struct sna
     problems_find(&v, &l, &problems);
     show(t, snapshot, &l, status);
     wake_at(sr, t, problems.wake_ms, now_ms);
-    r = say(sr, t, &v, &l, status, err);
+    wait_ms = forming_ms(sr, t, &v, &l, &problems, status);
+    if (wait_ms) {
+        statusreporter_due(sr, t, wait_ms);
+        cJSON_Delete(status);
+        r = 0;
+    } else {
+        r = say(sr, t, &v, &l, status, &problems, err);
+    }
     if (t->in_flight)
         t->vain_looks = 0;
     else if (t->vain_looks < VAIN_LOOKS_MAX)
         t->vain_looks++;
-    if (!r && !t->in_flight)
+    if (!r && !t->in_flight && !wait_ms)
         t->open_row = 0;
     life_done(&l);
     view_done(&v);
@@ -154,13 +199,14 @@ static int derive(struct statusreporter *sr, struct tracked *t, const struct sna
  * long is no longer waited for. */
 static bool waits_for_record(struct statusreporter *sr, struct tracked *t)
 {
-    _cleanup_(object_done) struct object object = {0};
+    char uid[64], recorded[64];
     int64_t left = t->written_ms + RECORD_WAIT_MS - time_monotonic_ms();
 
     if (!t->written_rv[0] && !t->refused_rv[0])
         return false;
-    if (left > 0 && !object_get(sr->journal, "FlinkCluster", t->ns, t->name, &object, NULL) &&
-        !status_is_recorded(t, object.json)) {
+    if (left > 0 &&
+        !object_version(sr->journal, "FlinkCluster", t->ns, t->name, uid, recorded, NULL) &&
+        !status_is_recorded(t, recorded)) {
         statusreporter_due(sr, t, left);
         return true;
     }

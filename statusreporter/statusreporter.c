@@ -1,7 +1,8 @@
 /* The journal is read from a cursor that starts at 0 in every process: what is to be said follows
  * from what is known and recorded, so a restart looks at each cluster once and finds little to say.
- * A cluster is looked at as soon as it changed, then after a pause (several of its children change
- * together), and never while a write of it is under way. */
+ * A new cluster is looked at when its children have had a moment to come about, another one as soon
+ * as it changed, then after a pause (several children change together), and never while a write of
+ * it is under way. */
 #include "statusreporter/statusreporter.h"
 
 #include "common/base/json.h"
@@ -18,12 +19,14 @@ enum {
     LEADER_MS = 1000, /* to ask again whether this suite leads */
     RETRY_MS = 5 * 1000, /* the journal can't be read */
 
-    /* Between two looks at a cluster: this, twice and four times that after looks in vain, and more
-     * for each cluster that waits, so that under load one look takes in more changes. */
-    LOOK_PAUSE_MS = 200,
-    LOOK_PAUSE_BUSY_MS = 10,
-    LOOK_PAUSE_MAX_MS = 2000,
+    /* Between two looks at a cluster: this, twice and four times that after looks in vain. Under
+     * load longer, and more for each cluster that waits: one look takes in more changes then. */
+    LOOK_FIRST_MS = 300,
+    LOOK_PAUSE_MS = 50,
     BUSY_CLUSTERS = 16, /* fewer aren't load */
+    LOOK_PAUSE_BUSY_MS = 200,
+    LOOK_PAUSE_EACH_MS = 10,
+    LOOK_PAUSE_MAX_MS = 2000,
     LOOKS_AT_ONCE = 32, /* then the loop does its other work */
 };
 
@@ -71,18 +74,26 @@ static bool is_ours(const struct statusreporter *sr, const struct changed_cluste
  * all. */
 static int64_t look_delay(const struct statusreporter *sr, const struct tracked *t)
 {
-    int64_t pause = t->looked_ms ? (int64_t)LOOK_PAUSE_MS << t->vain_looks : 0;
+    const struct common_config *common = &sr->config->common;
     int64_t passed = time_monotonic_ms() - t->looked_ms;
+    bool busy = statusreporter_is_busy(sr);
+    int64_t pause = busy ? LOOK_PAUSE_BUSY_MS : LOOK_PAUSE_MS;
 
-    if (t->looked_ms)
-        pause += sr->writer.latency_ms;
-    if (sr->waiting > BUSY_CLUSTERS)
-        pause += (int64_t)LOOK_PAUSE_BUSY_MS * sr->waiting;
+    if (!t->looked_ms && (common->once || common->dry_run))
+        return 0;
+    pause = t->looked_ms ? (pause << t->vain_looks) + sr->writer.latency_ms : LOOK_FIRST_MS;
+    if (busy)
+        pause += (int64_t)LOOK_PAUSE_EACH_MS * sr->waiting;
     if (pause > LOOK_PAUSE_MAX_MS)
         pause = LOOK_PAUSE_MAX_MS;
     if (!t->looked_ms)
         return pause;
     return passed >= pause ? 0 : pause - passed;
+}
+
+bool statusreporter_is_busy(const struct statusreporter *sr)
+{
+    return sr->waiting > BUSY_CLUSTERS;
 }
 
 static void note_change(struct statusreporter *sr, const struct changed_cluster *c)
@@ -92,6 +103,9 @@ static void note_change(struct statusreporter *sr, const struct changed_cluster 
     if (!t)
         return;
     t->row = c->row;
+    t->changed_ms = time_monotonic_ms();
+    if (!t->seen_ms)
+        t->seen_ms = t->changed_ms;
     if (!t->open_row)
         t->open_row = c->row;
     statusreporter_due(sr, t, look_delay(sr, t));

@@ -51,6 +51,9 @@ void statusreporter_wake(struct statusreporter *sr);
 /** Look at the cluster in @delay_ms, or earlier if that was arranged already. */
 void statusreporter_due(struct statusreporter *sr, struct tracked *t, int64_t delay_ms);
 
+/** Many clusters change. */
+bool statusreporter_is_busy(const struct statusreporter *sr);
+
 /* dispatch.c */
 void statusreporter_dispatch(const struct message *m, void *userdata);
 

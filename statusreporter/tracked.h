@@ -26,6 +26,7 @@ struct tracked {
     int64_t looked_row; /* row when it was last looked at */
     int64_t open_row; /* the oldest change that isn't dealt with yet; 0: none */
     int64_t due_ms; /* look at it then; 0: not before it changes */
+    int64_t seen_ms, changed_ms; /* when a change was read first, and last */
     int64_t looked_ms; /* when it was last looked at; 0: never */
     int vain_looks; /* at which nothing new was found, in a row; bounded */
     bool in_flight; /* a write is under way: nothing is decided meanwhile */
