@@ -63,7 +63,7 @@ class Node:
         return out
 
     def process_of(self, daemon: str) -> int:
-        return self.process_in(self.operator_pod(), f"flinkd-{daemon} --journal")
+        return self.process_in(self.operator_pod(), f"^/usr/local/bin/flinkd-{daemon} ")
 
     def process_in(self, pod: dict[str, Any], command: str) -> int:
         """A pod's process on this machine (containers are processes of it)."""
