@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.e2e.node import Fc, Node, counting, sample, with_share
+from tests.e2e.node import QUICK_JVM, Fc, Node, counting, sample, with_share
 from tests.fault.supervise import Supervisor
 from tests.lib import testing
 from tests.lib.cluster import Cluster
@@ -57,6 +57,7 @@ def wordcount() -> dict[str, Any]:
     manifest = sample("wordcount")
     manifest["metadata"]["name"] = "wc"
     small = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "2", "memory": "1400Mi"}}
+    manifest["spec"]["envVars"] = QUICK_JVM
     manifest["spec"]["jobManager"] = {"resources": small}
     manifest["spec"]["taskManager"] |= {"replicas": 1, "resources": small}
     manifest["spec"]["job"] |= {"parallelism": 1, "resources": small}
