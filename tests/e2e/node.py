@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import shutil
@@ -137,6 +138,11 @@ class Fc:
     def condition(self, kind: str) -> dict[str, Any]:
         return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
 
+    def wait_wrong(self, words: str, deadline_s: float = START_S) -> None:
+        """For the status to say so."""
+        wait_for(lambda: words in self.condition("Degraded").get("message", ""), f"'{words}' in the status", deadline_s,
+                 explain=lambda: self.status.get("conditions"))
+
     def wait_state(self, *states: str, deadline_s: float = START_S) -> str:
         return wait_for(lambda: self.state in states and self.state, f"job {' or '.join(states)}", deadline_s,
                         explain=lambda: self.job)
@@ -200,6 +206,49 @@ class Fc:
         for count, value in self.counts():
             check_equal(count, value + 1, f"count at value {value}")
 
+    def wait_counted_on(self, beyond: int, new_from: int | None = None) -> None:
+        """Past `beyond`, with its state. The TaskManagers stayed and printed every number once, as with a stop with savepoint;
+        or they are new and printed nothing below `new_from`."""
+        self.wait_counting(beyond + 5)
+        self.check_nothing_lost()
+        counts = [count for count, _ in self.counts()]
+        if new_from is None:
+            check_equal(counts, list(range(1, len(counts) + 1)), "all counts")
+        else:
+            check(min(counts) >= new_from, f"{self.name} began at {min(counts)}, not at {new_from} or later")
+
+    def went_back(self) -> list[int]:
+        """Where a job of a TaskManager that stayed went on, each time that it didn't go on from the number before."""
+        counts = [count for count, _ in self.counts()]
+        return [after for before, after in itertools.pairwise(counts) if after != before + 1]
+
+    # ---- its objects ----
+
+    def pods(self, component: str) -> dict[str, str]:
+        """Name and uid of those that are to stay."""
+        pods = self.api.list("Pod", self.ns, labelSelector=f"component={component}")
+        return {p["metadata"]["name"]: p["metadata"]["uid"] for p in pods if "deletionTimestamp" not in p["metadata"]}
+
+    @property
+    def submitter(self) -> dict[str, Any]:
+        return self.api.find("Job", self.ns, f"{self.name}-job-submitter") or {}
+
+    def submitted(self) -> list[str]:
+        """The submitter's arguments."""
+        submitter = self.submitter
+        return submitter["spec"]["template"]["spec"]["containers"][0]["args"] if submitter else []
+
+    def wait_run(self, other_than: str, deadline_s: float = START_S) -> None:
+        wait_for(lambda: self.job.get("id") != other_than and self.state == "Running", "another run to be running",
+                 deadline_s, explain=lambda: self.status)
+
+    def revision(self, which: str = "currentRevision") -> str:
+        return self.status["revision"][which]
+
+    def wait_updated(self, from_revision: str, deadline_s: float = START_S) -> None:
+        wait_for(lambda: self.revision() == self.revision("nextRevision") != from_revision, "the update to be finished",
+                 deadline_s, explain=lambda: self.status)
+
 
 def counting(name: str, job: dict[str, Any] | None = None, spec: dict[str, Any] | None = None) -> dict[str, Any]:
     """A FlinkCluster that runs tests/jobs/CountingJob: small, one slot; $CONTROL becomes its folder."""
@@ -231,6 +280,13 @@ def counting(name: str, job: dict[str, Any] | None = None, spec: dict[str, Any] 
             manifest["spec"].setdefault(key, {}).update(value)
         else:
             manifest["spec"][key] = value
+    return manifest
+
+
+def session(name: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The same without a job."""
+    manifest = counting(name, spec=spec)
+    del manifest["spec"]["job"]
     return manifest
 
 
@@ -267,4 +323,4 @@ def node(images: list[str] | None = None) -> Iterator[Node]:
         yield n
 
 
-__all__ = ["ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "start", "wait_for", "with_share"]
+__all__ = ["ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]

@@ -9,17 +9,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.e2e.node import Fc, Node, check, check_equal, counting, node, wait_for, with_share  # noqa: E402
+from tests.e2e.node import Fc, Node, check, check_equal, counting, node, session, wait_for, with_share  # noqa: E402
 from tests.lib import testing  # noqa: E402
 from tests.lib.testing import test  # noqa: E402
 
 IMAGE = {"image": "flink:1.20", "imagePullPolicy": "IfNotPresent"}
-
-
-def session(name: str) -> dict[str, Any]:
-    manifest = counting(name)
-    del manifest["spec"]["job"]
-    return manifest
 
 
 def wait_reason(fc: Fc, reason: str, *words: str) -> None:

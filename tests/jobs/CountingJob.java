@@ -18,8 +18,9 @@ import org.apache.flink.util.Collector;
  *
  * --limit N     values to count, then the job finishes (default: never)
  * --pause MS    between two values (default 100)
- * --control DIR a folder whose files command the job: "fail" (once: the file is removed), "hang" (while it is there),
- *               "slow" (checkpoints take 15 s), "refuse" (checkpoints and savepoints fail, and the job with them)
+ * --control DIR a folder whose files command the job: "fail" (once: the file is removed), "doomed" (always, while it
+ *               is there), "hang" (while it is there), "slow" (checkpoints take 15 s), "refuse" (checkpoints and savepoints
+ *               fail, and the job with them)
  * --jobs N      execute the pipeline N times, one job after the other (default 1)
  */
 public class CountingJob {
@@ -77,6 +78,9 @@ public class CountingJob {
             count.update(n);
             if (Files.deleteIfExists(Path.of(control, "fail"))) {
                 throw new IllegalStateException("told to fail at " + n);
+            }
+            if (told("doomed")) {
+                throw new IllegalStateException("told to fail always, at " + n);
             }
             while (told("hang")) {
                 Thread.sleep(50);

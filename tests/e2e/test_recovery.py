@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""What happens to a job when something dies under it: on a real node and a real Flink, judged by the numbers
+that the job prints."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.e2e.node import Fc, Node, check, check_equal, node, start, wait_for  # noqa: E402
+from tests.lib import testing  # noqa: E402
+from tests.lib.kube import ApiError  # noqa: E402
+from tests.lib.testing import test  # noqa: E402
+
+RESTARTS = {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600}
+CHECKPOINTS = {"execution.checkpointing.interval": "500ms", "state.checkpoints.dir": "file:///share/checkpoints",
+               "state.checkpoints.num-retained": "30",
+               "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+               "restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "1000",
+               "restart-strategy.fixed-delay.delay": "500ms"}
+
+
+class States(contextlib.AbstractContextManager["States"]):
+    """What the status said of the job meanwhile."""
+
+    def __init__(self, fc: Fc) -> None:
+        self.fc, self.seen = fc, set[str]()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+
+    def look(self) -> None:
+        while not self.over.wait(0.2):
+            with contextlib.suppress(ApiError, OSError):
+                self.seen.add(self.fc.state)
+
+    def __enter__(self) -> States:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+
+def kill(fc: Fc, pod: str) -> str:
+    """At once, as if its machine had died. Its uid."""
+    uid = fc.api.get("Pod", fc.ns, pod)["metadata"]["uid"]
+    fc.api.delete("Pod", fc.ns, pod, gracePeriodSeconds=0)
+    return uid
+
+
+def evict(fc: Fc, pod: str) -> int:
+    """What a drain of its node does; the API server's answer."""
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": fc.ns},
+            "deleteOptions": {"gracePeriodSeconds": 1}}
+    return fc.api.raw("POST", fc.api.path("Pod", fc.ns, pod, "eviction"), body)[0]
+
+
+# ---- pods die --------------------------------------------------------------------------------------
+
+
+def allow_configmaps(fc: Fc) -> None:
+    """What Flink's high availability needs of the service account."""
+    for o in ({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "flink"}},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "flink"},
+               "rules": [{"apiGroups": [""], "resources": ["configmaps"],
+                          "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]}]},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "flink"},
+               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "flink"},
+               "subjects": [{"kind": "ServiceAccount", "name": "flink", "namespace": fc.ns}]}):
+        fc.api.create(o, fc.ns)
+
+
+@test(timeout=600)
+def test_with_high_availability_a_killed_jobmanager_and_an_evicted_taskmanager_recover_the_job_by_themselves(n: Node) -> None:
+    fc = start(n, "ha", RESTARTS, {"serviceAccountName": "flink", "podDisruptionBudget": {"maxUnavailable": 1}})
+    fc.manifest["spec"]["flinkProperties"] |= CHECKPOINTS | {
+        "high-availability.type": "kubernetes", "high-availability.storageDir": "file:///share/ha",
+        "kubernetes.cluster-id": "ha", "kubernetes.namespace": fc.ns}
+    allow_configmaps(fc)
+    with fc:
+        fc.wait_state("Running")
+        job, submitter = fc.job["id"], fc.submitter["metadata"]["uid"]
+        fc.wait_counting(40)
+        with States(fc) as states:
+            wait_for(lambda: budget(fc) == 1, "the budget to allow one disruption", 60, explain=lambda: fc.api.list(
+                "PodDisruptionBudget", fc.ns)[0].get("status"))
+            dead = kill(fc, "ha-jobmanager-0")
+            wait_for(lambda: budget(fc) == 0, "the budget to be used up", 30)
+            check_equal(evict(fc, "ha-taskmanager-0"), 429, "answer to the eviction of a second pod")
+            wait_for(lambda: fc.pods("jobmanager").get("ha-jobmanager-0", dead) != dead, "another JobManager", 60)
+            wait_for(lambda: fc.running_jobs() == [job], "Flink to recover the job", 120, explain=fc.flink_jobs)
+            before = fc.wait_counting()[0]
+            fc.wait_counting(before + 20)
+            fc.check_nothing_lost()
+            check(all(count > 1 for count in fc.went_back()), f"it went on from {fc.went_back()}")
+            wait_for(lambda: budget(fc) == 1, "the budget to allow one disruption again", 60)
+            before, old = fc.wait_counting()[0], fc.pods("taskmanager")
+            check_equal(evict(fc, "ha-taskmanager-0"), 201, "answer to the eviction")
+            wait_for(lambda: fc.pods("taskmanager").keys() == old.keys() and fc.pods("taskmanager") != old, "another TaskManager", 90)
+            fc.wait_counted_on(before, new_from=before // 2)
+        check_equal(states.seen, {"Running"}, "states of the job meanwhile")
+        check_equal((fc.running_jobs(), fc.job["id"]), ([job], job), "running jobs")
+        check_equal(fc.submitter["metadata"]["uid"], submitter, "submitter")
+        check_equal(fc.job.get("restartCount"), None, "restarts by flinkd")
+        owners = [c["metadata"].get("ownerReferences", [{}])[0].get("kind")
+                  for c in fc.api.list("ConfigMap", fc.ns, labelSelector="configmap-type=high-availability")]
+        check(owners and set(owners) == {"FlinkCluster"}, f"owners of Flink's metadata: {owners}")
+
+
+def budget(fc: Fc) -> int:
+    return fc.api.list("PodDisruptionBudget", fc.ns)[0].get("status", {}).get("disruptionsAllowed", -1)
+
+
+@test(timeout=600)
+def test_a_killed_taskmanager_and_a_drained_node_cost_the_job_nothing_but_time(n: Node) -> None:
+    with start(n, "drain", RESTARTS | {"restoreFrom": "LatestState"}, {"flinkProperties": CHECKPOINTS}) as fc:
+        fc.wait_state("Running")
+        job, submitter = fc.job["id"], fc.submitter["metadata"]["uid"]
+        before = fc.wait_counting(60)[0]
+        with States(fc) as states:
+            dead = kill(fc, "drain-taskmanager-0")
+            wait_for(lambda: fc.pods("taskmanager").get("drain-taskmanager-0", dead) != dead, "another TaskManager", 60)
+            fc.wait_counted_on(before, new_from=before // 2)
+        check_equal(states.seen, {"Running"}, "states of the job meanwhile")
+        check_equal((fc.job["id"], fc.running_jobs(), fc.submitter["metadata"]["uid"]), (job, [job], submitter), "job")
+
+        before = fc.wait_counting(before + 60)[0]
+        name = n.api.list("Node")[0]["metadata"]["name"]
+        try:
+            n.cluster.kubectl("drain", name, "--pod-selector=cluster=drain", "--grace-period=1", "--force",
+                              "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s")
+            fc.wait_wrong("nodes are available")
+        finally:
+            n.cluster.kubectl("uncordon", name)
+        fc.wait_run(job)
+        check("/chk-" in fc.job["fromSavepoint"], f"it started from {fc.job['fromSavepoint']}")
+        fc.wait_counted_on(before, new_from=before // 2)
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+        check_equal(fc.job["restartCount"], 1, "restartCount")
+
+
+# ---- a job that fails again and again --------------------------------------------------------------
+
+
+def seconds(time: str) -> float:
+    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+
+
+@test(timeout=600)
+def test_a_job_that_always_fails_is_restarted_less_and_less_often_and_lives_on_once_it_can(n: Node) -> None:
+    with start(n, "storm", RESTARTS) as fc:
+        fc.wait_state("Running")
+        fc.wait_counting(20)
+        fc.request("savepoint")
+        fc.wait_control("Succeeded")
+        saved = fc.wait_counting()[0]
+        fc.tell("doomed")
+        ended: dict[int, float] = {}
+        begun: dict[int, float] = {}
+        said: set[str] = set()
+
+        def look() -> bool:
+            job = fc.job
+            count = job.get("restartCount", 0)
+            if job.get("deployTime"):
+                begun[count] = seconds(job["deployTime"])
+            if job.get("completionTime"):
+                ended[count] = seconds(job["completionTime"])
+            said.add(fc.condition("Degraded").get("message", ""))
+            return 3 in begun
+        wait_for(look, "the third restart", 300, explain=lambda: fc.status)
+        pauses = [begun[i + 1] - ended[i] for i in range(3)]
+        check(pauses[0] < pauses[1] < pauses[2] and pauses[1] >= 9 and pauses[2] >= 19, f"pauses before restarts: {pauses}")
+        check(any("failed 3 times in a row" in text for text in said), f"said meanwhile: {said}")
+        fc.untell("doomed")
+        fc.wait_state("Running")
+        fc.wait_counting(saved + 20)
+        fc.check_nothing_lost()
+        check(all(count > 1 for count in fc.went_back()), f"it went on from {fc.went_back()}")
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+
+
+if __name__ == "__main__":
+    testing.main(node, threads=3)
