@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.node import Fc, Node, check, check_equal, node, session, start, wait_for  # noqa: E402
 from tests.lib import testing  # noqa: E402
+from tests.lib.kube import ApiError  # noqa: E402
 from tests.lib.testing import hold, test  # noqa: E402
 
 OTHER_IMAGE = {"name": "docker.io/library/flink:1.20", "pullPolicy": "IfNotPresent"}  # the same by another name
@@ -155,6 +156,30 @@ def test_an_update_that_recreates_the_pods_keeps_their_claims_and_the_jobs_state
 
 
 @test(timeout=600)
+def test_an_update_without_savepoint_needs_a_fresh_one_and_goes_on_from_it(n: Node) -> None:
+    with start(n, "nosave", {"takeSavepointOnUpdate": False, "maxStateAgeToRestoreSeconds": 3600}) as fc:
+        job = running(fc)
+        try:
+            change_program(fc, 40)
+            check(False, "an update was accepted that would lose the job's state")
+        except ApiError as e:
+            check("no up-to-date savepoint" in e.message, e.message)
+        saved = fc.wait_counting(30)[0]
+        fc.request("savepoint")
+        fc.wait_control("Succeeded")
+        change_program(fc, 40)
+        fc.wait_run(job)
+        location = fc.job["savepointLocation"]
+        check_equal((fc.job["fromSavepoint"], fc.job["savepointGeneration"]), (location, 1), "fromSavepoint, savepoints taken")
+        check_equal([s["triggerReason"] for s in fc.status["savepoints"]], ["user requested"], "savepoints")
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+        fc.wait_counting(saved + 20)
+        fc.check_nothing_lost()
+        back = fc.went_back()
+        check(all(count >= saved for count in back), f"saved after {saved}, went on from {back}")
+
+
+@test(timeout=600)
 def test_a_savepoint_to_start_from_that_stays_in_the_spec_does_not_take_later_updates_back(n: Node) -> None:
     with start(n, "from") as fc:
         job = running(fc, 20)
@@ -177,6 +202,27 @@ def test_a_savepoint_to_start_from_that_stays_in_the_spec_does_not_take_later_up
 
 
 # ---- several, and back -----------------------------------------------------------------------------
+
+
+@test(timeout=600)
+def test_updates_while_one_is_under_way_end_in_the_last_one(n: Node) -> None:
+    with start(n, "second") as fc:
+        job = running(fc, 20)
+        before = fc.wait_counting()[0]
+        fc.tell("slow")
+        change_program(fc, 41)
+        wait_for(lambda: fc.status.get("savepoint", {}).get("state") == "InProgress", "the savepoint to be under way", 60)
+        change_program(fc, 42)
+        fc.untell("slow")
+        wait_for(lambda: "42" in fc.submitted(), "the second program to be submitted", 120, explain=fc.submitted)
+        change_program(fc, 43)
+        wait_for(lambda: "43" in fc.submitted() and fc.state == "Running", "the third program to run", 240,
+                 explain=lambda: (fc.submitted(), fc.status))
+        fc.wait_counted_on(before)
+        check(fc.job["id"] != job, "it is the old job")
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+        check_equal([s["triggerReason"] for s in fc.status["savepoints"]][-1], "update", "first savepoint")
+        wait_for(lambda: fc.revision() == fc.revision("nextRevision"), "the update to be finished", 60)
 
 
 @test(timeout=600)
