@@ -53,6 +53,12 @@ class Node:
             return len(statuses) == 5 and all(s["ready"] for s in statuses)
         wait_for(ready, "flinkd's pod to be ready", 120, explain=lambda: self.operator_pod().get("status"))
 
+    def operator_leads(self) -> bool:
+        """Does it say of itself that it works?"""
+        url = f"http://flink-operator-controller-manager-metrics-service.{SYSTEM}.svc.cluster.local:8080/metrics"
+        done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=True)
+        return "\nflinkd_leader 1" in "\n" + done.stdout
+
     def operator_logs(self, lines: int = 15) -> list[str]:
         pod = self.operator_pod()
         if not pod:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What happens to a job when something dies under it: on a real node and a real Flink, judged by the numbers
+"""What happens to a job when something dies under it, or takes over: on a real node and a real Flink, judged by the numbers
 that the job prints."""
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.e2e.node import Fc, Node, check, check_equal, node, start, wait_for  # noqa: E402
+from tests.e2e.node import SYSTEM, Fc, Node, check, check_equal, node, start, wait_for  # noqa: E402
+from tests.e2e.reference import Reference  # noqa: E402
 from tests.lib import testing  # noqa: E402
-from tests.lib.kube import ApiError  # noqa: E402
-from tests.lib.testing import test  # noqa: E402
+from tests.lib.kube import ApiError, Kube  # noqa: E402
+from tests.lib.testing import hold, test  # noqa: E402
 
 RESTARTS = {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600}
 CHECKPOINTS = {"execution.checkpointing.interval": "500ms", "state.checkpoints.dir": "file:///share/checkpoints",
@@ -23,6 +24,7 @@ CHECKPOINTS = {"execution.checkpointing.interval": "500ms", "state.checkpoints.d
                "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
                "restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "1000",
                "restart-strategy.fixed-delay.delay": "500ms"}
+LOCK = "flink-operator-lock"
 
 
 class States(contextlib.AbstractContextManager["States"]):
@@ -184,6 +186,81 @@ def test_a_job_that_always_fails_is_restarted_less_and_less_often_and_lives_on_o
         fc.check_nothing_lost()
         check(all(count > 1 for count in fc.went_back()), f"it went on from {fc.went_back()}")
         check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+
+
+# ---- the other operator ----------------------------------------------------------------------------
+
+
+def micro_time() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Lease(contextlib.AbstractContextManager["Lease"]):
+    """Taken away from flinkd, renewed as client-go does, until it is given up."""
+
+    def __init__(self, api: Kube) -> None:
+        self.api = api
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.renew, daemon=True)
+
+    def write(self, holder: str, duration_s: int) -> None:
+        self.api.patch("Lease", SYSTEM, LOCK, {"spec": {"holderIdentity": holder, "leaseDurationSeconds": duration_s,
+                                                        "acquireTime": micro_time(), "renewTime": micro_time()}})
+
+    def renew(self) -> None:
+        while not self.over.wait(2):
+            self.write("reference-operator", 15)
+
+    def __enter__(self) -> Lease:
+        self.write("reference-operator", 15)
+        self.thread.start()
+        return self
+
+    def give_up(self) -> None:
+        if not self.over.is_set():
+            self.over.set()
+            self.thread.join()
+            self.write("", 1)
+
+    def __exit__(self, *exc: object) -> None:
+        self.give_up()
+
+
+def take_over(n: Node, lease: Lease, fc: Reference) -> None:
+    before = fc.wait_counting(10)[0]
+    job, status, children = fc.job["id"], fc.status, fc.written()
+    pods = fc.pods("jobmanager") | fc.pods("taskmanager")
+    check_equal(n.api.get("Lease", SYSTEM, LOCK)["spec"]["holderIdentity"], "reference-operator", "holder")
+    hold(lambda: fc.status == status, "the status is the other operator's", 5, every_s=0.5)
+    fc.check_unwritten(children)
+
+    lease.give_up()
+    wait_for(lambda: fc.condition("Ready").get("status") == "True", "flinkd to take over", 60, explain=lambda: fc.status)
+    hold(lambda: (fc.state, fc.job["id"]) == ("Running", job), "the job runs", 5, every_s=0.5)
+    fc.check_unwritten(children)
+    check_equal(fc.pods("jobmanager") | fc.pods("taskmanager"), pods, "pods")
+    for field in ("revision", "state"):
+        check_equal(fc.status[field], status[field], field)
+    check_equal(fc.job, status["components"]["job"], "the job's status")
+    fc.wait_counted_on(before)
+
+    fc.request("savepoint")
+    fc.wait_control("Succeeded")
+    before = fc.wait_counting()[0]
+    fc.patch({"job": {"args": ["--pause", "50"]}})
+    fc.wait_run(job)
+    fc.wait_counted_on(before, new_from=before + 1)
+    check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+
+
+@test(serial=True, timeout=700)
+def test_flinkd_only_watches_while_another_has_the_lease_then_takes_its_live_cluster_over(n: Node) -> None:
+    reference = Reference(n)
+    check(n.operator_leads(), "flinkd doesn't work")
+    with Lease(n.api) as lease:
+        wait_for(lambda: not n.operator_leads(), "flinkd to give way", 30)
+        with reference as fc:
+            take_over(n, lease, fc)
 
 
 if __name__ == "__main__":
