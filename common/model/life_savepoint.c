@@ -273,7 +273,9 @@ static enum disposal_state outcome_of(const struct view *v, const cJSON *command
         return DISPOSAL_OPEN;
     if (!str_eq(state, "done"))
         return DISPOSAL_FAILED;
-    (void)snprintf(key, sizeof key, "dispose/%s", json_str_or(command, "args.triggerId", ""));
+    (void)snprintf(
+        key, sizeof key, "dispose/%s",
+        json_str_or(command, "result.triggerId", json_str_or(command, "args.triggerId", "")));
     seen = json_member(v->snapshot->observations, key);
     if (json_bool(seen, "completed", false))
         return !json_has(seen, "failure") || savepoint_is_said_missing(json_str(seen, "failure"))

@@ -111,7 +111,8 @@ class Job:
         check_equal(self.listed, {job["id"]: "FINISHED"}, "all jobs that Flink ever listed")
         check_equal(len(self.submitters), 1, "submitter Jobs")
         check_equal((job.get("restartCount", 0), job.get("failureReasons")), (0, None), "restartCount, failureReasons")
-        check_equal(status["state"], "Running", "cluster")
+        # The job can be through before the last pod has passed its readiness probe.
+        self.fc.wait_cluster("Running", 60)
         check_equal(self.fc.condition("Ready").get("status"), "True", "Ready")
         check(not self.supervisor.wrong, "\n".join(self.supervisor.wrong))
 

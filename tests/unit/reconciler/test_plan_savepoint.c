@@ -131,19 +131,30 @@ Test(plan_savepoint, one_is_taken_when_its_number_is_raised)
 
 /* ---- kept ---- */
 
-/* What Flink says of the last disposal. */
-static void flink_says(const char *text)
+static cJSON *last_disposal(void)
 {
-    const cJSON *last = NULL;
-    char key[64];
+    cJSON *last = NULL;
 
     json_foreach (command, s.snapshot.commands)
         if (str_eq(json_str(command, "kind"), "dispose"))
             last = command;
-    (void)snprintf(key, sizeof key, "dispose/%s", json_str_or(last, "args.triggerId", ""));
+    return last;
+}
+
+static void flink_says_of(const char *trigger_id, const char *text)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "dispose/%s", trigger_id);
     observe(&s, key, text);
     settle(&s);
     settle(&s);
+}
+
+/* What Flink says of the last disposal. */
+static void flink_says(const char *text)
+{
+    flink_says_of(json_str_or(last_disposal(), "args.triggerId", ""), text);
 }
 
 static int listed(void)
@@ -196,6 +207,18 @@ static void dispose_of_one(void)
     json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
     settle(&s);
     cr_assert_eq(commands("dispose"), 1);
+}
+
+/* Flink 1.20 gives a disposal an id of its own, whatever it is asked for. */
+Test(plan_savepoint, a_disposal_is_followed_by_the_id_that_flink_gave_it)
+{
+    static const char id[] = "63ea1f3bae310d6ae460bee75b43996b";
+
+    dispose_of_one();
+    json_set(last_disposal(), "result",
+             parse("{\"triggerId\":\"63ea1f3bae310d6ae460bee75b43996b\"}"));
+    flink_says_of(id, "{\"completed\":true}");
+    cr_expect_eq(listed(), 1);
 }
 
 Test(plan_savepoint, a_disposal_that_fails_is_tried_again_but_not_for_ever)
