@@ -65,11 +65,11 @@ void work_print(const struct work *work, const struct plan *plan)
 
 /* ---- what was written and isn't seen yet ---- */
 
-int64_t work_version_of(const char *text)
+int64_t work_version_of(const char *resource_version)
 {
     int64_t version = 0;
 
-    return text && !str_to_i64(text, &version) ? version : 0;
+    return resource_version && !str_to_i64(resource_version, &version) ? version : 0;
 }
 
 void work_remember_write(struct work *work, const char *kind, const char *name, const char *uid,

@@ -486,6 +486,13 @@ static bool is_submitting(const struct view *v, struct life *l)
     return false;
 }
 
+/* Flink tells why a run failed a moment after it tells that. */
+static void restarting(const struct view *v, struct life *l)
+{
+    failure_reasons(v, l);
+    schedule_restart(v, l);
+}
+
 static void pending_state(const struct view *v, struct life *l)
 {
     bool submits = v->submitter.json || v->submitter.pods_left || is_submitting(v, l);
@@ -498,7 +505,7 @@ static void pending_state(const struct view *v, struct life *l)
              (l->state == JOB_UPDATING && !v->revision.update_triggered))
         l->state = JOB_PENDING; /* an update reverted or finished: the job goes on from its state */
     else if (l->state == JOB_RESTARTING)
-        schedule_restart(v, l);
+        restarting(v, l);
     l->suspended = v->suspend && !submits && job_state_is_pending(l->state);
 }
 

@@ -2,9 +2,8 @@
 #include "tests/unit/reconciler/scenario.h"
 
 #define SAVEPOINTS ",\"savepointsDir\":\"file:///s\""
-#define LATEST                                                                                     \
-    SAVEPOINTS ",\"restartPolicy\":\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":300" \
-               ",\"restoreFrom\":\"LatestState\""
+#define RESTARTS   ",\"restartPolicy\":\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":300"
+#define LATEST     SAVEPOINTS RESTARTS ",\"restoreFrom\":\"LatestState\""
 
 static struct scenario s;
 
@@ -444,6 +443,24 @@ Test(plan_savepoint, a_savepoint_that_is_gone_is_said_and_nothing_else_taken_for
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+}
+
+Test(plan_savepoint, why_a_run_failed_is_learnt_after_its_restart_was_decided_too)
+{
+    scenario_init(&s, SAVEPOINTS RESTARTS);
+    run(&s);
+    take_savepoint("file:///s/1");
+    after(&s, 10);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Restarting");
+    cr_assert_null(json_get(s.snapshot.cluster, "status.components.job.failureReasons"));
+    cannot_find("file:///s/1");
+    cr_expect(json_get(s.snapshot.cluster, "status.components.job.failureReasons"));
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "StateMissing");
 }
 
 static void change_args(const char *args)

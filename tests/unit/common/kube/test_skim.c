@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/kube/skim.h"
@@ -64,7 +65,7 @@ static void expect_blanked(const char *before, const char *after)
 {
     char text[512], *to = text;
 
-    strcpy(text, before);
+    (void)snprintf(text, sizeof(text), "%s", before);
     skim_managed_fields(text, strlen(text));
     cr_expect_eq(strlen(text), strlen(before), "in place: %s", text);
     for (const char *from = text; *from; from++) /* without blanks */
