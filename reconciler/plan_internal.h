@@ -54,7 +54,6 @@ bool plan_awaits_run(struct planner *p);
 void plan_cancel(struct planner *p, const char *reason);
 /* Drop submissions that nobody wants any more, before they are done. */
 void plan_drop_submissions(struct planner *p, const char *why);
-bool plan_is_open(const cJSON *command);
 /* The run has its final savepoint: it is over. */
 bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);

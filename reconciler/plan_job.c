@@ -52,7 +52,7 @@ static bool is_try_due(struct planner *p, const char *prefix, char *key, size_t 
         command = view_command(p->v, key);
         if (!command)
             return true;
-        if (plan_is_open(command))
+        if (view_command_is_open(command))
             return false;
         again = json_int(command, "changedAt", 0) +
                 (str_eq(json_str(command, "state"), "failed") ? delay : SUBMIT_AGAIN_MS);

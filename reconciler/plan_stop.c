@@ -13,19 +13,12 @@ enum {
     TRIES_MAX = 1000,
 };
 
-bool plan_is_open(const cJSON *command)
-{
-    const char *state = json_str(command, "state");
-
-    return str_eq(state, "wanted") || str_eq(state, "claimed");
-}
-
 void plan_drop_submissions(struct planner *p, const char *why)
 {
     json_foreach (command, p->v->snapshot->commands) {
         struct action *action;
 
-        if (!str_eq(json_str(command, "kind"), "submit") || !plan_is_open(command))
+        if (!str_eq(json_str(command, "kind"), "submit") || !view_command_is_open(command))
             continue;
         action = plan_add(p, ACTION_DROP_COMMAND, "Command", json_str_or(command, "key", ""));
         if (!action)
@@ -38,7 +31,7 @@ void plan_drop_submissions(struct planner *p, const char *why)
 static bool has_open_submission(const struct planner *p)
 {
     json_foreach (command, p->v->snapshot->commands) {
-        if (str_eq(json_str(command, "kind"), "submit") && plan_is_open(command))
+        if (str_eq(json_str(command, "kind"), "submit") && view_command_is_open(command))
             return true;
     }
     return false;
@@ -130,7 +123,7 @@ void plan_cancel(struct planner *p, const char *reason)
         command = view_command(p->v, key);
         if (!command)
             break;
-        if (plan_is_open(command))
+        if (view_command_is_open(command))
             return;
         if (json_int(command, "changedAt", 0) + CANCEL_AGAIN_MS > p->v->now_ms) {
             plan_wake(p, json_int(command, "changedAt", 0) + CANCEL_AGAIN_MS);

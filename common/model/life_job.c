@@ -478,7 +478,7 @@ static bool is_submitting(const struct view *v, struct life *l)
         if (!str_eq(json_str(command, "kind"), "submit") ||
             (ran && str_eq(json_str(command, "args.jobId"), json_str(l->job, "id"))))
             continue;
-        if (str_eq(state, "wanted") || str_eq(state, "claimed"))
+        if (view_command_is_open(command))
             return true;
         if (str_eq(state, "done") && !is_missing(v, l, changed, VIEW_SUBMIT_SEEN_MS))
             return true;

@@ -221,7 +221,7 @@ static void follow(const struct view *v, struct life *l)
     const char *id = command ? trigger_of(command) : json_str(l->savepoint, "triggerID");
     const char *command_state = json_str(command, "state");
     struct trigger seen = view_trigger(v, id);
-    bool open = str_eq(command_state, "wanted") || str_eq(command_state, "claimed");
+    bool open = view_command_is_open(command);
     int64_t begun = time_parse_rfc3339(json_str(l->savepoint, "triggerTime"));
     int64_t told = json_int(command, "changedAt", 0);
     int64_t deadline = (told > begun ? told : begun) + life_savepoint_timeout_ms(v);
@@ -269,7 +269,7 @@ static enum disposal_state outcome_of(const struct view *v, const cJSON *command
     const cJSON *seen;
     char key[64];
 
-    if (str_eq(state, "wanted") || str_eq(state, "claimed"))
+    if (view_command_is_open(command))
         return DISPOSAL_OPEN;
     if (!str_eq(state, "done"))
         return DISPOSAL_FAILED;

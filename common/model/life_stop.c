@@ -46,7 +46,7 @@ static bool is_unanswered(const struct view *v, struct life *l, const cJSON *com
     struct trigger seen = view_trigger(v, json_str(command, "args.triggerId"));
     int64_t deadline = json_int(command, "changedAt", 0) + life_savepoint_timeout_ms(v);
 
-    if (str_eq(state, "wanted") || str_eq(state, "claimed"))
+    if (view_command_is_open(command))
         return true;
     if (!str_eq(state, "done") || seen.completed || seen.unknown || v->now_ms >= deadline)
         return false;

@@ -317,6 +317,13 @@ const cJSON *view_command(const struct view *v, const char *key)
     return NULL;
 }
 
+bool view_command_is_open(const cJSON *command)
+{
+    const char *state = json_str(command, "state");
+
+    return str_eq(state, "wanted") || str_eq(state, "claimed");
+}
+
 /* ---- revisions ---- */
 
 static void read_revisions(struct view *v)

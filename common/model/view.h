@@ -100,6 +100,8 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id);
 struct trigger view_trigger(const struct view *v, const char *trigger_id);
 /** The command with that key; NULL. */
 const cJSON *view_command(const struct view *v, const char *key);
+/** It is wanted or being done: its outcome is still to come. */
+bool view_command_is_open(const cJSON *command);
 /** Object of that kind and name that this FlinkCluster controls; *foreign (may be NULL): it exists,
  * but isn't ours. */
 const cJSON *view_child(const struct view *v, const char *kind, const char *name, bool *foreign);
