@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.lib import testing
 from tests.lib.cluster import ROOT, Cluster
 from tests.lib.kube import ApiError, Kube, Object, load_yaml
-from tests.lib.testing import check, check_equal
+from tests.lib.testing import check, check_equal, wait_for
 
 CRD = load_yaml(ROOT / "deploy/crd/flinkclusters.yaml")
 MISSING = object()
@@ -93,8 +93,14 @@ def test_it_has_the_names_that_clients_know(w: World) -> None:
 
 
 def test_kubectl_explains_every_field(w: World) -> None:
-    told = w.cluster.kubectl("explain", "fc.spec.job")
-    check("fromSavepoint" in told and "Savepoint that the job is started from at first" in told, told)
+    def told() -> str:
+        """The API server publishes a CRD's descriptions some time after it serves its objects."""
+        done = w.cluster.tool("kubectl", "explain", "fc.spec.job", check=False)
+        check_equal(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    text = wait_for(told, "kubectl explain")
+    check("fromSavepoint" in text and "Savepoint that the job is started from at first" in text, text)
 
 
 def test_kubectl_shows_the_columns(w: World) -> None:
