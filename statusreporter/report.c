@@ -14,8 +14,9 @@
 
 enum { VAIN_LOOKS_MAX = 2 };
 /* So long the first status waits for the next of the children that it is to tell of, and for all.
- */
-enum { FORMING_STEP_MS = 1200, FORMING_STEP_BUSY_MS = 5000, FORMING_MAX_MS = 15 * 1000 };
+ * Under load the first of them can be long in coming, and a status that tells of none only makes
+ * them later. */
+enum { FORMING_STEP_MS = 1200, FORMING_MAX_MS = 15 * 1000 };
 /* A time that has come and changed nothing is looked at again, but not in a circle. */
 enum { OVERDUE_MS = 1000 };
 
@@ -130,7 +131,7 @@ static int64_t forming_ms(const struct statusreporter *sr, const struct tracked 
                           const struct view *v, const struct life *l,
                           const struct problems *problems, const cJSON *status)
 {
-    int64_t step = statusreporter_is_busy(sr) ? FORMING_STEP_BUSY_MS : FORMING_STEP_MS;
+    int64_t step = statusreporter_is_busy(sr) ? FORMING_MAX_MS : FORMING_STEP_MS;
     int64_t said = t->written_ms > t->seen_ms ? t->written_ms : t->seen_ms;
     int64_t end = said + FORMING_MAX_MS, left;
 

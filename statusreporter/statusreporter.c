@@ -28,6 +28,8 @@ enum {
     LOOK_PAUSE_EACH_MS = 10,
     LOOK_PAUSE_MAX_MS = 2000,
     LOOKS_AT_ONCE = 32, /* then the loop does its other work */
+
+    SENDING_MAX = 4, /* what is said comes after what is done: the reconciler has more at once */
 };
 
 /* ---- the journal ---- */
@@ -323,6 +325,7 @@ static int open_kube(struct statusreporter *sr, struct error *err)
         .kubeconfig = common->kubeconfig,
         .context = common->context,
         .user_agent = "flinkd-statusreporter",
+        .sending_max = SENDING_MAX,
     };
     int r;
 

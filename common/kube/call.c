@@ -14,9 +14,6 @@ enum {
     RETRY_CAP_MS = 5000,
     RETRY_AFTER_MAX_MS = 60000,
     MESSAGE_BYTES_MAX = 512, /* of a body that is no Status */
-    /* More at once only wait in the API server, where the deadline of each already runs, and each
-     * costs curl a look whenever something arrives on the connection that they share. */
-    SENDING_MAX = 12,
 };
 
 struct kube_call {
@@ -29,7 +26,7 @@ struct kube_call {
     bool reauthenticated; /* after a 401: once */
     bool waiting; /* for an exec plugin */
     bool brief; /* only the version of the answer is wanted */
-    bool sending; /* counts towards SENDING_MAX */
+    bool sending; /* counts towards the client's sending_max */
     struct kube_call *queue_next; /* of those that wait for their turn */
     bool auth_failed; /* the plugin that it waited for failed */
     struct credential *credential; /* of the transfer under way */
@@ -56,7 +53,7 @@ static bool turn_take(struct kube_call *call)
 
     if (call->stream.on_data || call->sending)
         return true;
-    if (client->sending < SENDING_MAX) {
+    if (client->sending < client->sending_max) {
         client->sending++;
         call->sending = true;
         return true;

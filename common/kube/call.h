@@ -16,6 +16,7 @@ struct kube_client {
     int64_t timeout_ms;
     struct kube_call *calls;
     int sending; /* attempts under way */
+    int sending_max;
     struct kube_call *queue, *queue_tail; /* calls that wait for one of them to end */
     int active;
 };

@@ -10,7 +10,12 @@
 #define FLINKD_VERSION "unknown"
 #endif
 
-enum { TIMEOUT_MS = 15000 };
+enum {
+    TIMEOUT_MS = 15000,
+    /* More at once only wait in the API server, where the deadline of each already runs, and each
+     * costs curl a look whenever something arrives on the connection that they share. */
+    SENDING_MAX = 12,
+};
 
 static int no_memory(struct error *err)
 {
@@ -39,6 +44,7 @@ struct kube_client *kube_client_free(struct kube_client *client)
 static int client_init(struct kube_client *c, const struct kube_options *options, struct error *err)
 {
     c->timeout_ms = options->timeout_ms ?: TIMEOUT_MS;
+    c->sending_max = options->sending_max ?: SENDING_MAX;
     c->user_agent = str_printf("User-Agent: %s/" FLINKD_VERSION, options->user_agent ?: "flinkd");
     c->field_manager = strdup(options->field_manager ?: "flinkd");
     if (!c->user_agent || !c->field_manager)

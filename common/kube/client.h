@@ -28,6 +28,8 @@ struct kube_options {
     const char *user_agent; /* "flinkd-watcher" */
     const char *field_manager; /* NULL: "flinkd" */
     int64_t timeout_ms; /* default deadline of a request; 0: 15 s */
+    int sending_max; /* requests at once, the others wait their turn; 0: 12. Who sends fewer leaves
+                        more of a busy API server to others. */
 };
 
 /** Reads the configuration (token, token file re-read when it changes, client certificate, exec

@@ -6,6 +6,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/kube/call.h"
 #include "common/kube/resource.h"
 #include "tests/lib/kube_fixture.h"
 
@@ -299,6 +300,40 @@ Test(kube, a_cancelled_call_never_ends)
     f.client = kube_client_free(f.client); /* with one under way */
     kube_fixture_run_ms(&f, 20);
     cr_expect_eq(a.times, 0);
+}
+
+static struct kube_client *client_that_sends(int max)
+{
+    _cleanup_(freep) char *path = str_printf("%s/config", f.dir);
+    struct kube_options options = {.kubeconfig = path, .sending_max = max};
+    struct kube_client *client;
+
+    cr_assert_eq(kube_client_new(f.http, f.loop, &options, &client, &err), 0, "%s", err.text);
+    return client;
+}
+
+Test(kube, who_may_send_two_at_once_keeps_the_third_until_one_is_answered)
+{
+    struct kube_request request = {
+        .verb = KUBE_GET, .resource = resource_get(RESOURCE_POD), .ns = "n", .name = "p"};
+    struct answer answers[3] = {0};
+
+    script[0] = (struct fake_answer){.status = 200, .body = "{}", .hold = true};
+    script[1] = (struct fake_answer){.status = 200, .body = "{}"};
+    kube_client_free(f.client);
+    f.client = client_that_sends(2);
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+        cr_assert_eq(kube_start(f.client, &request, on_done, &answers[i], NULL, &err), 0);
+    while (fake_http_held(f.fake) == 0) /* the suite has a deadline */
+        kube_fixture_run_ms(&f, 10);
+    cr_expect_eq(f.client->sending, 2);
+    fake_http_hang_up(f.fake); /* the end of the answer */
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        kube_fixture_run(&f, &answers[i].done);
+        cr_expect_eq(answers[i].status, 200);
+        cJSON_Delete(answers[i].object);
+    }
+    cr_expect_eq(f.client->sending, 0);
 }
 
 Test(kube, a_deadline_ends_each_attempt)
