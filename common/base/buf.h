@@ -22,6 +22,15 @@ void buf_reset(struct buf *b); /* len = 0, memory kept */
 /* Each returns 0, -ENOMEM, or -EFBIG (over max), and sets b->failed. */
 int buf_add(struct buf *b, const void *data, size_t len);
 int buf_puts(struct buf *b, const char *text);
+/* Mostly there is room: inline for those who write byte by byte. */
+static inline int buf_putc(struct buf *b, char c)
+{
+    if (b->failed || b->len + 1 >= b->cap || b->len >= b->max)
+        return buf_add(b, &c, 1);
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
+    return 0;
+}
 int buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3);
 /* The bytes become the caller's (free()); "" (allocated) when empty; NULL when b->failed. */
 char *buf_take(struct buf *b);

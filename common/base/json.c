@@ -7,6 +7,18 @@
 
 /* ---- parsing ---- */
 
+/* Most of a text is inside strings, and means nothing there. Returns where that ends, @len at most.
+ */
+static size_t skip_text(const char *data, size_t i, size_t len)
+{
+    static const bool plain[256] = {
+        [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0xFF] = true};
+
+    while (i < len && plain[(unsigned char)data[i]])
+        i++;
+    return i;
+}
+
 /* What cJSON lets pass: it recurses (its own limit, 1000, is a build-time setting), takes control
  * characters for white space, and a NUL for the end. NULL: nothing is wrong. */
 static const char *scan(const char *data, size_t len)
@@ -15,8 +27,13 @@ static const char *scan(const char *data, size_t len)
     int depth = 0;
 
     for (size_t i = 0; i < len; i++) {
-        char c = data[i];
+        char c;
 
+        if (in_string)
+            i = skip_text(data, i, len);
+        if (i == len)
+            break;
+        c = data[i];
         if ((unsigned char)c < 0x20 && (in_string || (c != '\n' && c != '\r' && c != '\t')))
             return "a control character";
         if (in_string && c == '\\')

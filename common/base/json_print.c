@@ -76,12 +76,31 @@ static void print_number(struct buf *out, double value)
         (void)buf_printf(out, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
 }
 
-/* Most characters stand for themselves: told at a glance. */
-static bool is_plain(const struct printer *p, char c)
+/* Most characters stand for themselves, some not in HTML: told at a glance. */
+enum { PLAIN = 1, PLAIN_IN_HTML = 2, PLAIN_EVERYWHERE = PLAIN | PLAIN_IN_HTML };
+
+static const unsigned char plain_bytes[256] = {
+    [' ' ... '!'] = PLAIN_EVERYWHERE,
+    ['#' ... '%'] = PLAIN_EVERYWHERE,
+    ['&'] = PLAIN,
+    ['\'' ... ';'] = PLAIN_EVERYWHERE,
+    ['<'] = PLAIN,
+    ['='] = PLAIN_EVERYWHERE,
+    ['>'] = PLAIN,
+    ['?' ... '['] = PLAIN_EVERYWHERE,
+    [']' ... 0xE1] = PLAIN_EVERYWHERE,
+    [0xE2] = PLAIN, /* may begin U+2028 */
+    [0xE3 ... 0xFF] = PLAIN_EVERYWHERE,
+};
+
+/* Behind the bytes that stand for themselves. */
+static const char *skip_plain(const struct printer *p, const char *text)
 {
-    if ((unsigned char)c < 0x20 || c == '"' || c == '\\')
-        return false;
-    return !p->canonical || !(c == '<' || c == '>' || c == '&' || (unsigned char)c == 0xE2);
+    unsigned char wanted = p->canonical ? PLAIN_IN_HTML : PLAIN;
+
+    while (plain_bytes[(unsigned char)*text] & wanted)
+        text++;
+    return text;
 }
 
 /* How the character at @s is escaped: the bytes it takes there, 0 when it stands for itself. */
@@ -111,9 +130,9 @@ static void print_string(struct printer *p, const char *text)
     const char *from = text; /* what stands for itself goes out in one piece */
     char escaped[8];
 
-    (void)buf_puts(&p->out, "\"");
-    while (*text) {
-        size_t len = is_plain(p, *text) ? 0 : escape(p, text, escaped);
+    (void)buf_putc(&p->out, '"');
+    while (*(text = skip_plain(p, text))) {
+        size_t len = escape(p, text, escaped);
 
         if (!len) {
             text++;
@@ -124,16 +143,16 @@ static void print_string(struct printer *p, const char *text)
         from = text += len;
     }
     (void)buf_add(&p->out, from, (size_t)(text - from));
-    (void)buf_puts(&p->out, "\"");
+    (void)buf_putc(&p->out, '"');
 }
 
 static void print_member(struct printer *p, const cJSON *item, bool first)
 {
     if (!first)
-        (void)buf_puts(&p->out, ",");
+        (void)buf_putc(&p->out, ',');
     if (item->string) {
         print_string(p, item->string);
-        (void)buf_puts(&p->out, ":");
+        (void)buf_putc(&p->out, ':');
     }
     print(p, item);
 }
@@ -165,13 +184,13 @@ static void print_children(struct printer *p, const cJSON *json)
 {
     bool object = cJSON_IsObject(json);
 
-    (void)buf_puts(&p->out, object ? "{" : "[");
+    (void)buf_putc(&p->out, object ? '{' : '[');
     if (object && p->canonical)
         print_sorted(p, json);
     else
         json_foreach (item, json)
             print_member(p, item, item == json->child);
-    (void)buf_puts(&p->out, object ? "}" : "]");
+    (void)buf_putc(&p->out, object ? '}' : ']');
 }
 
 /* Recursion: parsed trees are bounded by JSON_DEPTH_MAX. */
