@@ -62,6 +62,10 @@ static void warn_properties(const cJSON *spec, struct findings *f)
             "spec.flinkProperties taskmanager.numberOfTaskSlots %s is no number, so the job's "
             "parallelism can't be computed from it",
             quote(slots).text);
+    if (str_eq(cJSON_GetStringValue(json_member(properties, "security.ssl.rest.enabled")), "true"))
+        findings_warn(
+            f, "spec.flinkProperties security.ssl.rest.enabled: flinkd speaks plain HTTP with "
+               "Flink's REST API, so it can't submit the job or see its state");
 }
 
 /* Arguments come last on Flink's command line, so these reach the program instead of Flink. */

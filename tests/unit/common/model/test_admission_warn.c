@@ -57,6 +57,16 @@ Test(admission_warn, task_slots_that_are_no_number)
           EDITS({"spec.flinkProperties", "{\"taskmanager.numberOfTaskSlots\":\"many\"}"}));
 }
 
+Test(admission_warn, a_rest_api_that_only_speaks_tls)
+{
+    warns("flinkd speaks plain HTTP",
+          EDITS({"spec.flinkProperties", "{\"security.ssl.rest.enabled\":\"true\"}"}));
+    cr_expect_eq(fixture_create(fixture_job(EDITS({"spec.flinkProperties",
+                                                   "{\"security.ssl.rest.enabled\":\"false\"}"})))
+                     ->n_warnings,
+                 0);
+}
+
 Test(admission_warn, python_options_after_the_program)
 {
     warns("\"--pyFiles\" follows the Python program",
