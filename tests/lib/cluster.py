@@ -16,6 +16,7 @@ import itertools
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,16 @@ def enter_network(fd: int) -> None:
 def take_down(name: str) -> None:
     subprocess.run([TOOL, "down"], env=os.environ | {"CLUSTER_NAME": name}, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True, text=True)
+
+
+def prepare(node: bool = False) -> None:
+    """What a program needs that somebody runs by hand is built when it isn't there; programs that are there stay."""
+    commands = [["tests/cluster/build", "all"], ["tests/jobs/build"]] if node else [["tests/cluster/build", "control-plane"]]
+    if "FLINKD_BIN" not in os.environ and not (ROOT / "build/bin/flinkd-watcher").exists():
+        commands.insert(0, ["make", "--no-print-directory", f"-j{os.cpu_count() or 1}", "all"])
+    for command in commands:
+        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
+            sys.exit(f"{' '.join(command)} failed; packages that are missing are installed by `make deps`")
 
 
 class Cluster:
