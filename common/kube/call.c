@@ -375,7 +375,7 @@ static int call_fill(struct kube_call *call, const struct kube_request *request,
     call->max_attempts = request->max_attempts ?: ATTEMPTS;
     call->timer = loop_timer_new(client->loop, on_timer, call);
     if (request->body && kube_verb_content_type(request->verb)) {
-        call->body = json_text(request->body);
+        call->body = request->canonical ? json_canonical(request->body) : json_text(request->body);
         if (!call->body)
             return no_memory(err);
     }
