@@ -149,6 +149,10 @@ struct world {
     int64_t steps;
 };
 
+/* ---- pool.c ---- */
+/* From here on, what cJSON allocates is from a pool that nothing is given back from. */
+void pool_use(void);
+
 /* ---- world.c: time and chance ---- */
 void world_init(struct world *w, uint64_t seed);
 void world_done(struct world *w);
