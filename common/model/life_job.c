@@ -9,6 +9,7 @@
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/model/life_internal.h"
+#include "common/model/names.h"
 
 static void set_time(cJSON *object, const char *path, int64_t ms)
 {
@@ -200,10 +201,21 @@ static bool has_never_submitted(const struct view *v)
     return str_starts(v->submitter.message, "Aborted: no answer of the JobManager");
 }
 
+/* Pods have a watch of their own: that none is known says nothing when its StatefulSet has one. */
+static bool may_have_jobmanager(const struct view *v)
+{
+    char name[CHILD_NAME_MAX];
+
+    child_name(name, NAME_JOBMANAGER, v->name);
+    return v->jobmanager_pod ||
+           (!v->submitter.end_seen &&
+            json_int(view_child(v, "StatefulSet", name, NULL), "status.replicas", 0) > 0);
+}
+
 /* Nobody could have the job, though nobody can be asked. */
 static bool is_nobody_left(const struct view *v, struct life *l)
 {
-    return !v->ha && (!v->jobmanager_pod || life_no_jobmanager(v, l));
+    return !v->ha && (!may_have_jobmanager(v) || life_no_jobmanager(v, l));
 }
 
 /* Not in Flink's list (or no list): the submitter finished. */

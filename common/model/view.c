@@ -118,6 +118,7 @@ static void read_submitter_pod(struct view *v, const cJSON *pod)
     s->pods_left = true;
     if (!is_controlled_by(pod, s->uid) || !terminated)
         return;
+    s->end_seen = true;
     s->exit_code = (int)json_int(terminated, "exitCode", s->exit_code);
     if (!s->job_id)
         s->job_id = termination_job_id(message, v->submitter_job_id);

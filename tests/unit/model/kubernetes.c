@@ -341,11 +341,13 @@ static void statefulset(struct world *w, cJSON *set)
     str_copy(hash, sizeof hash, json_str_or(set, "status.updateRevision", ""));
     (void)snprintf(name, sizeof name, "%s-0", json_str(set, "metadata.name"));
     pod = kube_find(w, "Pod", name);
-    if (!pod)
+    if (!pod) {
         pod_create(w, set, name);
-    else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash) &&
-             (str_eq(json_str(set, "spec.podManagementPolicy"), "Parallel") ||
-              str_eq(json_str(pod, "status.phase"), "Running"))) /* an ordered one waits for it */
+        json_set_int(set, "status.replicas", 1);
+        kube_touch(w, set);
+    } else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash) &&
+               (str_eq(json_str(set, "spec.podManagementPolicy"), "Parallel") ||
+                str_eq(json_str(pod, "status.phase"), "Running"))) /* an ordered one waits for it */
         pod_delete(w, pod);
 }
 

@@ -666,6 +666,36 @@ Test(plan_state, a_submitter_that_failed_has_failed_when_no_jobmanager_is_left_t
     cr_expect_str_eq(job_state(&s), "Failed");
 }
 
+/* What is known of pods may be older than what is known of Jobs: each kind has its watch. */
+Test(plan_state, a_submitter_that_failed_is_not_the_end_while_its_jobmanager_may_not_be_seen_yet)
+{
+    cJSON *jobmanager;
+
+    scenario_init(&s, SAVEPOINTS);
+    settle(&s);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    jobmanager = (cJSON *)(uintptr_t)object_of(&s, "StatefulSet", "c-jobmanager");
+    json_set(jobmanager, "status", parse("{\"replicas\":1}"));
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    json_set_int(jobmanager, "status.replicas", 0);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+Test(plan_state, a_submitter_whose_pod_was_seen_to_fail_without_a_jobmanager_has_failed)
+{
+    cJSON *pod;
+
+    submitter_fails(SAVEPOINTS, "{\"running\":{}}", "killed");
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    pod = (cJSON *)(uintptr_t)object_of(&s, "Pod", "c-jobmanager-0");
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, pod));
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
 /* Its Job was deleted before the status could tell of the run; its process went on. */
 Test(plan_state, a_run_whose_submitter_was_gone_too_early_is_known_by_its_id)
 {
