@@ -275,13 +275,22 @@ static void make(struct planner *p)
         plan_job(p);
 }
 
+/* Without its actions: plan_add() begins each with nothing in it. */
+static void clear(struct plan *plan)
+{
+    plan->n = 0;
+    plan->wake_ms = 0;
+    plan->blocked[0] = plan->blocked_text[0] = '\0';
+    plan->blocked_by_plan = false;
+}
+
 void plan_make(const struct snapshot *snapshot, int64_t now_ms, struct plan *ret)
 {
     struct view v;
     struct life l;
     struct planner p = {.v = &v, .l = &l, .plan = ret};
 
-    *ret = (struct plan){0};
+    clear(ret);
     if (!snapshot->cluster)
         return;
     view_init(&v, snapshot, now_ms);
@@ -300,7 +309,7 @@ void plan_done(struct plan *plan)
 {
     for (int i = 0; i < plan->n; i++)
         cJSON_Delete(plan->actions[i].manifest);
-    *plan = (struct plan){0};
+    clear(plan);
 }
 
 static cJSON *to_json(const struct plan *plan, bool manifests)

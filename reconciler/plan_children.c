@@ -292,7 +292,7 @@ static bool is_outdated(const cJSON *pod, const cJSON *live)
 
 /* Kubernetes replaces a pod of an ordered StatefulSet only once it is ready. One that can't get
  * ready stays, whatever its template says by now, unless the StatefulSet goes. */
-static bool is_stuck(const struct planner *p, const cJSON *live, bool template_changes)
+static bool is_stuck(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     if (!str_eq(json_str(live, "kind"), "StatefulSet") ||
         str_eq(json_str(live, "spec.podManagementPolicy"), "Parallel"))
@@ -303,7 +303,7 @@ static bool is_stuck(const struct planner *p, const cJSON *live, bool template_c
         if (str_eq(json_str(object, "kind"), "Pod") &&
             str_eq(json_str(owner, "uid"), json_str(live, "metadata.uid")) &&
             !json_has(object, "metadata.deletionTimestamp") && !is_ready(object) &&
-            (template_changes || is_outdated(object, live)))
+            (is_outdated(object, live) || changes_template(p, manifest, live)))
             return true;
     }
     return false;
@@ -335,7 +335,6 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     const char *wanted = map_value(manifest, "metadata.labels", LABEL_REVISION);
     bool other_revision =
         wanted && !str_eq(wanted, map_value(live, "metadata.labels", LABEL_REVISION));
-    bool template_changes;
 
     if (json_has(live, "metadata.deletionTimestamp")) {
         p->children_settling = true;
@@ -355,8 +354,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         plan_delete(p, live, "an update recreates it");
         return;
     }
-    template_changes = changes_template(p, manifest, live);
-    if (is_stuck(p, live, template_changes)) {
+    if (is_stuck(p, manifest, live)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
         return;
@@ -371,7 +369,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
             apply_update(p, manifest, live);
         else
             (void)apply(p, manifest, "it differs from what is specified");
-        if (template_changes && p->v->jobmanager_pod)
+        if (p->v->jobmanager_pod && changes_template(p, manifest, live))
             p->children_settling = true;
         return;
     }

@@ -163,6 +163,7 @@ static int decide(struct review *r, struct error *err)
     } else {
         cluster_validate(r->cluster, r->old, r->now_ms, r->findings);
     }
+    cluster_warn(r->cluster, r->old, r->findings);
     if (r->kind == REVIEW_MUTATE)
         return mutate(r, err);
     validate(r);

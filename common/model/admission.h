@@ -42,6 +42,9 @@ void cluster_redefault(cJSON *cluster, const cJSON *old);
  * all findings, in the reference's order. @cluster went through cluster_default(). @now_ms: for the
  * age of savepoints. */
 void cluster_validate(const cJSON *cluster, const cJSON *old, int64_t now_ms, struct findings *ret);
+/** What is legal, and will not do what its author expects: added to what cluster_validate() found.
+ */
+void cluster_warn(const cJSON *cluster, const cJSON *old, struct findings *f);
 /** All errors as one message ("field: text; field: text"), bounded. "" when none. */
 void findings_text(const struct findings *findings, char *out, size_t size);
 /** The first error of @rule; NULL. */

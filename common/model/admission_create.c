@@ -306,5 +306,4 @@ void cluster_validate(const cJSON *cluster, const cJSON *old, int64_t now_ms, st
         validate_deployment_type(spec, ret);
         validate_job(spec, old_spec, ret);
     }
-    warn_cluster(cluster, old, ret);
 }

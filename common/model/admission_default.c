@@ -97,7 +97,7 @@ static void default_batch_scheduler(cJSON *spec)
     json_set_member(spec, "batchScheduler", scheduler);
 }
 
-int cluster_default(cJSON *cluster, struct error *err)
+int cluster_fill_defaults(cJSON *cluster, struct error *err)
 {
     cJSON *spec = json_member(cluster, "spec");
     struct flink_version version;
@@ -118,8 +118,16 @@ int cluster_default(cJSON *cluster, struct error *err)
     (void)flink_version_parse(json_str(spec, "flinkVersion"), &version); /* malformed: as none */
     for (size_t i = 0; i < ARRAY_SIZE(components); i++)
         default_component(spec, &components[i], &version);
-    cluster_canonical(spec);
     return 0;
+}
+
+int cluster_default(cJSON *cluster, struct error *err)
+{
+    int r = cluster_fill_defaults(cluster, err);
+
+    if (!r)
+        cluster_canonical(json_member(cluster, "spec"));
+    return r;
 }
 
 /* ---- on update ---- */

@@ -188,7 +188,7 @@ static void warn_savepoints(const cJSON *job, const cJSON *old_job, struct findi
                       "spec.job.savepointGeneration has no effect without spec.job.savepointsDir");
 }
 
-void warn_cluster(const cJSON *cluster, const cJSON *old, struct findings *f)
+void cluster_warn(const cJSON *cluster, const cJSON *old, struct findings *f)
 {
     const cJSON *spec = json_member(cluster, "spec");
     const cJSON *job = json_member(spec, "job");

@@ -139,7 +139,7 @@ const char *life_missing_state(const struct life *life)
     json_foreach (reason, json_member(life->job, "failureReasons")) {
         const char *text = cJSON_GetStringValue(reason);
 
-        if (savepoint_is_said_missing(text) && strstr(text, from))
+        if (savepoint_is_said_missing(text) && savepoint_is_named_in(text, from))
             return from;
     }
     return NULL;
@@ -153,7 +153,7 @@ static const char *instead_of_checkpoint(const struct view *v, const struct life
     const char *newest = json_str(cJSON_GetArrayItem(life->savepoints, 0), "location");
     int64_t ended = time_parse_rfc3339(json_str(life->job, "completionTime"));
 
-    if (!missing || !newest || str_eq(missing, v->from_savepoint) ||
+    if (!missing || !newest || savepoint_is_same(missing, v->from_savepoint) ||
         !str_eq(json_str(v->job, "restoreFrom"), "LatestState") ||
         !life_state_is_fresh(v, life, ended))
         return NULL;
@@ -322,12 +322,14 @@ static void cleanup_of(const struct view *v, struct life *l)
     l->cleanup_policy = json_str_or(v->job, key, fallback);
 }
 
+/* Also while it is tried again: until Flink has made a run from it, nothing is resolved. */
 static void say_missing_state(const struct view *v, struct life *l)
 {
     const char *missing = life_missing_state(l);
+    bool waits = job_state_is_pending(l->state) && !l->suspended;
 
-    if (!missing || !(l->state == JOB_RESTARTING || job_state_is_failed(l->state)) ||
-        !str_eq(life_restore_point(v, l), missing))
+    if (!missing || !(waits || job_state_is_active(l->state) || job_state_is_failed(l->state)) ||
+        !savepoint_is_same(life_restore_point(v, l), missing))
         return;
     life_say(l, "StateMissing",
              "the job can't start from %.600s, which isn't there: bring it back, or set "

@@ -45,6 +45,8 @@ bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
 bool savepoint_is_said_missing(const char *text); /* Flink's words for one that isn't in storage */
 /* Do the locations mean the same? Flink says file:/s where users say file:///s/. */
 bool savepoint_is_same(const char *a, const char *b);
+/* Is it what Flink's words name, in quotes and in whatever form? */
+bool savepoint_is_named_in(const char *text, const char *location);
 
 enum disposal_state { DISPOSAL_NONE, DISPOSAL_OPEN, DISPOSAL_DONE, DISPOSAL_FAILED };
 

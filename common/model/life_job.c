@@ -9,6 +9,7 @@
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/model/life_internal.h"
+#include "common/model/names.h"
 
 static void set_time(cJSON *object, const char *path, int64_t ms)
 {
@@ -63,7 +64,8 @@ static void begin_run(const struct view *v, struct life *l, const struct submitt
 
     json_remove(l->job, "startTime");
     json_remove(l->job, "completionTime");
-    json_remove(l->job, "failureReasons");
+    if (!savepoint_is_same(life_missing_state(l), from)) /* else it may be in vain again */
+        json_remove(l->job, "failureReasons");
     json_remove(l->job, "name");
     json_remove(l->job, "fromSavepoint");
     set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
@@ -199,10 +201,21 @@ static bool has_never_submitted(const struct view *v)
     return str_starts(v->submitter.message, "Aborted: no answer of the JobManager");
 }
 
+/* Pods have a watch of their own: that none is known says nothing when its StatefulSet has one. */
+static bool may_have_jobmanager(const struct view *v)
+{
+    char name[CHILD_NAME_MAX];
+
+    child_name(name, NAME_JOBMANAGER, v->name);
+    return v->jobmanager_pod ||
+           (!v->submitter.end_seen &&
+            json_int(view_child(v, "StatefulSet", name, NULL), "status.replicas", 0) > 0);
+}
+
 /* Nobody could have the job, though nobody can be asked. */
 static bool is_nobody_left(const struct view *v, struct life *l)
 {
-    return !v->ha && (!v->jobmanager_pod || life_no_jobmanager(v, l));
+    return !v->ha && (!may_have_jobmanager(v) || life_no_jobmanager(v, l));
 }
 
 /* Not in Flink's list (or no list): the submitter finished. */
@@ -306,56 +319,58 @@ static void add_reason(cJSON *reasons, const char *text)
     json_add_item(reasons, cJSON_CreateString(bounded));
 }
 
-static void failure_reasons(const struct view *v, struct life *l)
+/* @ended_now: what is there is of the run before. What Flink tells comes a moment later, and counts
+ * most. */
+static void failure_reasons(const struct view *v, struct life *l, bool ended_now)
 {
+    cJSON *reasons = cJSON_CreateArray();
     char key[64];
     const cJSON *seen;
-    cJSON *reasons;
+    bool told;
 
-    if (json_has(l->job, "failureReasons"))
-        return;
-    reasons = cJSON_CreateArray();
     (void)snprintf(key, sizeof key, "exceptions/%s", v->job_id ? v->job_id : "");
     seen = json_member(v->snapshot->observations, key);
     json_foreach (text, json_member(seen, "exceptions")) {
         add_reason(reasons, cJSON_GetStringValue(text));
     }
-    if (!reasons->child && l->state == JOB_LOST)
+    told = reasons->child != NULL;
+    if (!told && l->state == JOB_LOST)
         add_reason(reasons, v->jobs_known ? "the JobManager was restarted and no longer has the job"
                                           : "the JobManager is gone, and with it the job");
     if (!reasons->child)
         add_reason(reasons, v->submitter.message);
-    if (reasons->child)
+    if (reasons->child && (told || ended_now || !json_has(l->job, "failureReasons")))
         json_set(l->job, "failureReasons", reasons);
     else
         cJSON_Delete(reasons);
 }
 
-static void stopped_effects(const struct view *v, struct life *l)
+static void stopped_effects(const struct view *v, struct life *l, bool ended_now)
 {
     if (!json_has(l->job, "completionTime") || str_empty(json_str(l->job, "completionTime")))
         set_time(l->job, "completionTime", v->now_ms);
     if (l->state == JOB_LOST)
         json_remove(l->job, "finalSavepoint");
     if (job_state_is_failed(l->state))
-        failure_reasons(v, l);
+        failure_reasons(v, l, ended_now);
 }
 
 static void running_effects(const struct view *v, struct life *l)
 {
     set_time(l->job, "startTime", v->now_ms);
     json_remove(l->job, "completionTime");
-    json_remove(l->job, "failureReasons");
 }
 
-/* From here on the job has state that the savepoint lacks which it was started from. One that Flink
- * couldn't make (INITIALIZING counts as running, spec 06-flink-rest) never had any. */
-static void outdate_savepoint(const struct view *v, struct life *l)
+/* Flink has made the job from what it was to start from (INITIALIZING counts as running, spec
+ * 06-flink-rest). From here on it has state that this savepoint lacks. */
+static void made_effects(const struct view *v, struct life *l)
 {
     const char *state = json_str(view_flink_job(v, v->job_id), "state");
 
-    if (l->state == JOB_RUNNING && state && !str_eq(state, "INITIALIZING") &&
-        !life_stop_state(v, l))
+    if (l->state != JOB_RUNNING || !state || str_eq(state, "INITIALIZING"))
+        return;
+    json_remove(l->job, "failureReasons");
+    if (!life_stop_state(v, l))
         json_remove(l->job, "finalSavepoint");
 }
 
@@ -489,7 +504,7 @@ static bool is_submitting(const struct view *v, struct life *l)
 /* Flink tells why a run failed a moment after it tells that. */
 static void restarting(const struct view *v, struct life *l)
 {
-    failure_reasons(v, l);
+    failure_reasons(v, l, false);
     schedule_restart(v, l);
 }
 
@@ -531,10 +546,10 @@ void life_job(const struct view *v, struct life *l)
         l->state = JOB_RUNNING; /* given up too early */
     if (l->state == JOB_RUNNING && before != JOB_RUNNING)
         running_effects(v, l);
-    outdate_savepoint(v, l);
+    made_effects(v, l);
     life_update(v, l);
     if (job_state_is_stopped(l->state)) {
-        stopped_effects(v, l);
+        stopped_effects(v, l, job_state_is_active(before));
         after_end(v, l);
     } else if (l->state == JOB_RESTARTING && is_update_due(v, l)) {
         go_on_with_update(l); /* what the user changed isn't held up by the failures before */

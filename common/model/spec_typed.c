@@ -73,7 +73,7 @@ static const char *const telling_strings[] = {"storageClassName", "volumeAttribu
 static bool is_in(const char *const *names, size_t n, const char *name)
 {
     for (size_t i = 0; name && i < n; i++)
-        if (strcmp(names[i], name) == 0)
+        if (str_eq(names[i], name))
             return true;
     return false;
 }
@@ -287,7 +287,8 @@ cJSON *spec_defaulted(const cJSON *spec)
     fill_defaults(defaulted);
     unset_off_heap_min(json_member(defaulted, "jobManager"));
     unset_off_heap_min(json_member(defaulted, "taskManager"));
-    (void)cluster_default(cluster, NULL); /* a spec that can't be defaulted is used as it is */
+    (void)cluster_fill_defaults(cluster,
+                                NULL); /* a spec that can't be defaulted is used as it is */
     defaulted = cJSON_DetachItemViaPointer(cluster, json_member(cluster, "spec"));
     cJSON_Delete(cluster);
     complete_component(json_member(defaulted, "jobManager"));
@@ -339,4 +340,38 @@ cJSON *spec_normal(const cJSON *spec)
     drop_defaults(normal);
     prune(normal, NULL, NORMAL);
     return normal;
+}
+
+/* Members are borrowed. */
+static cJSON *without(const cJSON *spec, const bool *left_out)
+{
+    cJSON *rest = cJSON_CreateObject();
+
+    json_foreach (item, spec) {
+        bool left = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(components); i++)
+            left |= left_out[i] && str_eq(item->string, components[i].key);
+        if (!left)
+            (void)cJSON_AddItemReferenceToObject(rest, item->string, item);
+    }
+    return rest;
+}
+
+/* They are the largest part of a spec, and nothing outside of them but the version says what their
+ * defaults are. */
+void spec_normal_pair(const cJSON *a, const cJSON *b, cJSON **ret_a, cJSON **ret_b)
+{
+    bool same_version = json_equal(json_member(a, "flinkVersion"), json_member(b, "flinkVersion"));
+    bool same[ARRAY_SIZE(components)];
+    _cleanup_(json_freep) cJSON *rest_a = NULL;
+    _cleanup_(json_freep) cJSON *rest_b = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(components); i++)
+        same[i] = same_version &&
+                  json_equal(json_member(a, components[i].key), json_member(b, components[i].key));
+    rest_a = without(a, same);
+    rest_b = without(b, same);
+    *ret_a = spec_normal(rest_a);
+    *ret_b = spec_normal(rest_b);
 }

@@ -19,6 +19,10 @@ cJSON *spec_defaulted(const cJSON *spec);
  * are no part of a revision. The caller's. */
 cJSON *spec_normal(const cJSON *spec);
 
+/** Two specs as spec_normal() makes them, except that neither has a component that both say in the
+ * same words. The caller's; NULL without memory. */
+void spec_normal_pair(const cJSON *a, const cJSON *b, cJSON **ret_a, cJSON **ret_b);
+
 /** Fields of spec.job that are no part of a revision are taken out of @spec. */
 void spec_strip_job(cJSON *spec);
 

@@ -118,6 +118,7 @@ static void read_submitter_pod(struct view *v, const cJSON *pod)
     s->pods_left = true;
     if (!is_controlled_by(pod, s->uid) || !terminated)
         return;
+    s->end_seen = true;
     s->exit_code = (int)json_int(terminated, "exitCode", s->exit_code);
     if (!s->job_id)
         s->job_id = termination_job_id(message, v->submitter_job_id);
@@ -335,9 +336,7 @@ static void read_revisions(struct view *v)
             cJSON_AddItemReferenceToArray(revisions, object);
     }
     revision_sync(v->snapshot->cluster, revisions, &v->revision);
-    if (v->revision.update_triggered)
-        v->change = v->revision.current_spec ? revision_change(v->revision.current_spec, v->spec)
-                                             : CHANGE_PODS | CHANGE_JOB;
+    v->change = v->revision.change;
 }
 
 /* The run is of another revision than the one that is wanted, and that is no update as the status
@@ -423,23 +422,21 @@ static void read_jobmanager_pods(struct view *v)
 
 static void read_validity(struct view *v)
 {
-    _cleanup_(freep) struct findings *findings = calloc(1, sizeof *findings);
+    struct findings findings; /* large; mostly nothing is written there */
 
-    if (!findings)
-        return;
-    cluster_validate(v->snapshot->cluster, NULL, v->now_ms, findings);
-    if (findings->n_errors) {
+    cluster_validate(v->snapshot->cluster, NULL, v->now_ms, &findings);
+    if (findings.n_errors) {
         /* Stored while no webhook ran: its defaults are part of what the rules look at. */
         _cleanup_(json_freep) cJSON *defaulted = json_copy(v->snapshot->cluster);
 
         if (defaulted && !cluster_default(defaulted, NULL))
-            cluster_validate(defaulted, NULL, v->now_ms, findings);
+            cluster_validate(defaulted, NULL, v->now_ms, &findings);
     }
     /* What the rules refuse on a new object only is to be carried out on one that is there. */
-    for (int i = 0; i < findings->n_errors; i++)
-        v->invalid |= !str_eq(findings->errors[i].field, "spec.job.cancelRequested");
+    for (int i = 0; i < findings.n_errors; i++)
+        v->invalid |= !str_eq(findings.errors[i].field, "spec.job.cancelRequested");
     if (v->invalid)
-        findings_text(findings, v->invalid_text, sizeof v->invalid_text);
+        findings_text(&findings, v->invalid_text, sizeof v->invalid_text);
 }
 
 static void read_spec(struct view *v)

@@ -37,6 +37,7 @@ struct submitter {
     bool by_flinkd; /* carries flinkd's annotation: its job id was chosen before */
     char message[1024]; /* why it failed: termination message, or the pod's reason; "" */
     bool pods_left; /* a pod of that Job name still exists */
+    bool end_seen; /* … that has ended: what is known of pods is at least as new */
 };
 
 /* A savepoint or stop as Flink's triggers tell it. */

@@ -124,14 +124,17 @@ static void settle(struct run *r, const struct world *w)
     r->since_ms = w->now_ms;
 }
 
-void flink_checkpoint(const struct world *w, const struct run *r, char out[64])
+int64_t flink_checkpoint(const struct world *w, const struct run *r, char out[64])
 {
-    int64_t done = r->progress + (r->state == RUN_RUNNING ? w->now_ms - r->since_ms : 0);
+    bool running = r->state == RUN_RUNNING;
+    int64_t done = r->progress + (running ? w->now_ms - r->since_ms : 0);
+    int64_t since = done % CHECKPOINT_MS;
 
-    done -= done % CHECKPOINT_MS;
+    done -= since;
     out[0] = '\0';
     if (done)
         (void)snprintf(out, 64, "k/%.32s/%lld", r->id, (long long)done);
+    return (running ? w->now_ms : r->since_ms) - since;
 }
 
 static struct stored *stored_at(struct world *w, const char *location)

@@ -149,6 +149,10 @@ struct world {
     int64_t steps;
 };
 
+/* ---- pool.c ---- */
+/* From here on, what cJSON allocates is from a pool that nothing is given back from. */
+void pool_use(void);
+
 /* ---- world.c: time and chance ---- */
 void world_init(struct world *w, uint64_t seed);
 void world_done(struct world *w);
@@ -190,8 +194,9 @@ const char *run_state_name(const struct run *r);
 int flink_live(const struct world *w);
 bool flink_running(const struct world *w); /* a job */
 bool flink_process(const struct world *w); /* some JobManager's */
-/* Of its newest checkpoint, made of what it has done so far: "k/<id>/<progress>"; "": none. */
-void flink_checkpoint(const struct world *w, const struct run *r, char out[64]);
+/* Of its newest checkpoint, made of what it has done so far: "k/<id>/<progress>"; "": none. When it
+ * was made. */
+int64_t flink_checkpoint(const struct world *w, const struct run *r, char out[64]);
 /* What the state at @location has done. */
 int64_t flink_progress_at(const struct world *w, const char *location);
 struct run *flink_find(const struct world *w, const char *id, struct jm **ret);

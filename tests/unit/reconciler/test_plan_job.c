@@ -16,11 +16,8 @@ TestSuite(plan_job, .fini = done, .timeout = 20);
 
 static void expect_count(const char *kind, int expected)
 {
-    int n = 0;
+    int n = commands(&s, kind);
 
-    json_foreach (command, s.snapshot.commands) {
-        n += str_eq(json_str(command, "kind"), kind);
-    }
     cr_expect_eq(n, expected, "%d %s commands", n, kind);
 }
 
@@ -176,23 +173,12 @@ Test(plan_job, a_failed_job_without_a_savepoint_is_not_restarted_from_nothing)
     expect_count("submit", 1);
 }
 
-static void take_savepoint(const char *location)
-{
-    char text[256];
-
-    annotate(&s, "savepoint");
-    settle(&s);
-    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
-    trigger_completes(&s, text);
-    settle(&s);
-}
-
 Test(plan_job, a_savepoint_asked_for_is_taken_once_and_recorded)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.components.job.savepointLocation"),
                      "file:///s/1");
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
@@ -210,7 +196,7 @@ Test(plan_job, a_failed_job_restarts_from_its_savepoint_with_a_new_id_and_is_cou
     scenario_init(&s, RESTARTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     str_copy(first, sizeof first, job_id(&s));
     after(&s, 10);
     flink_lists(&s, first, "FAILED");
@@ -228,7 +214,7 @@ Test(plan_job, restarts_back_off)
     scenario_init(&s, RESTARTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     for (int i = 0; i < 2; i++) {
         flink_lists(&s, job_id(&s), "RUNNING");
         settle(&s);
@@ -311,11 +297,6 @@ Test(plan_job, a_cancel_whose_savepoint_fails_leaves_the_job_running_and_says_so
     expect_count("stop", 1);
 }
 
-static void change_args(void)
-{
-    json_set(s.snapshot.cluster, "spec.job.args", parse("[\"--new\"]"));
-}
-
 Test(plan_job, an_update_stops_the_job_with_a_savepoint_and_starts_the_new_one_from_it)
 {
     char first[33];
@@ -324,7 +305,7 @@ Test(plan_job, an_update_stops_the_job_with_a_savepoint_and_starts_the_new_one_f
     run(&s);
     str_copy(first, sizeof first, job_id(&s));
     after(&s, 5);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     expect_count("stop", 1);
     expect_count("submit", 1);
@@ -372,7 +353,7 @@ Test(plan_job, an_update_with_an_unchanged_from_savepoint_still_takes_a_savepoin
 {
     scenario_init(&s, SAVEPOINTS ",\"fromSavepoint\":\"file:///s/0\"");
     run(&s);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     expect_count("stop", 1);
     expect_count("cancel", 0);
@@ -384,7 +365,7 @@ Test(plan_job, reverting_an_update_while_it_waits_leaves_the_job_alone)
     scenario_init(&s,
                   ",\"takeSavepointOnUpdate\":false,\"maxStateAgeToRestoreSeconds\":10" SAVEPOINTS);
     run(&s);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     json_remove(s.snapshot.cluster, "spec.job.args");
     settle(&s);

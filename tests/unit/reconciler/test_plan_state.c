@@ -15,25 +15,6 @@ static void done(void)
 
 TestSuite(plan_state, .fini = done, .timeout = 20);
 
-static int commands(const char *kind)
-{
-    int n = 0;
-
-    json_foreach (command, s.snapshot.commands)
-        n += str_eq(json_str(command, "kind"), kind);
-    return n;
-}
-
-static void change_args(const char *args)
-{
-    json_set(s.snapshot.cluster, "spec.job.args", parse(args));
-}
-
-static const char *job_field(const char *name)
-{
-    return json_str_or(json_get(s.snapshot.cluster, "status.components.job"), name, "");
-}
-
 static cJSON *submitter(void)
 {
     json_foreach (object, s.snapshot.objects)
@@ -64,7 +45,7 @@ Test(plan_state, no_savepoint_takes_the_place_of_one_whose_outcome_is_not_record
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
     after(&s, 600);
@@ -95,17 +76,17 @@ Test(plan_state, an_update_waits_until_the_savepoint_asked_for_is_acknowledged)
     annotate(&s, "savepoint");
     settle(&s);
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     record_status(&s); /* the savepoint; the annotation goes, the control's end comes next */
     make_plan(&s);
     cr_expect_null(find_command(&s, "stop"));
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
     stopped_at("file:///s/2");
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1, "the request isn't served twice");
+    cr_expect_eq(commands(&s, "savepoint"), 1, "the request isn't served twice");
 }
 
 Test(plan_state, the_submitter_of_a_restarted_run_is_not_taken_for_a_new_run_after_its_stop)
@@ -122,33 +103,33 @@ Test(plan_state, the_submitter_of_a_restarted_run_is_not_taken_for_a_new_run_aft
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     cr_assert_eq(json_int(s.snapshot.cluster, "status.components.job.restartCount", 0), 1);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     flink_lists(&s, job_id(&s), "FINISHED");
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/2\"}");
     for (int i = 0; i < 3; i++)
         record_status(&s);
-    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///s/2");
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 Test(plan_state, a_cancellation_wins_over_an_update_under_way)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     annotate(&s, "job-cancel");
     settle(&s);
     stopped_at("file:///s/2");
     cr_expect_str_eq(job_state(&s), "Cancelled");
-    cr_expect_eq(commands("submit"), 1);
+    cr_expect_eq(commands(&s, "submit"), 1);
     cr_expect_not(json_has(s.snapshot.cluster, "metadata.annotations"));
-    change_args("[\"--newer\"]");
+    change_args(&s, "[\"--newer\"]");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying", "the next change starts it again");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 /* Defect 4. */
@@ -158,14 +139,14 @@ Test(plan_state, a_run_after_a_cancelled_one_is_not_cancelled_again)
     run(&s);
     cancel_with_savepoint();
     cr_assert_str_eq(job_state(&s), "Cancelled");
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     after(&s, 1000);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running");
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
 }
 
 Test(plan_state, a_suspension_that_is_taken_back_while_the_job_stops_lets_it_go_on)
@@ -177,7 +158,7 @@ Test(plan_state, a_suspension_that_is_taken_back_while_the_job_stops_lets_it_go_
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
     stopped_at("file:///s/3");
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/3");
 }
 
 /* Defect 13. */
@@ -185,12 +166,12 @@ Test(plan_state, an_update_that_is_taken_back_while_the_job_stops_lets_it_go_on)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     json_remove(s.snapshot.cluster, "spec.job.args");
     stopped_at("file:///s/3");
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/3");
     cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
 }
 
@@ -205,7 +186,7 @@ Test(plan_state, a_failed_job_without_state_does_not_start_from_nothing_by_way_o
     after(&s, 100);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed");
-    cr_expect_eq(commands("submit"), 1);
+    cr_expect_eq(commands(&s, "submit"), 1);
 }
 
 Test(plan_state, a_request_for_a_savepoint_of_a_suspended_job_fails_with_that_reason)
@@ -229,12 +210,12 @@ Test(plan_state, a_submission_that_may_have_arrived_is_not_given_up_for_an_updat
     json_set(submitter(), "status", parse("{\"succeeded\":1}"));
     add_jobmanager_pod(&s, "{\"running\":{}}");
     observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     after(&s, 120);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect(submitter());
-    cr_expect_eq(commands("submit"), 1);
+    cr_expect_eq(commands(&s, "submit"), 1);
 }
 
 Test(plan_state, an_update_mends_a_job_whose_jobmanager_never_came_up)
@@ -308,14 +289,14 @@ Test(plan_state, a_job_that_arrives_after_it_was_cancelled_is_cancelled_at_flink
     cr_assert_str_eq(job_state(&s), "Cancelled");
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
-    cr_expect_eq(commands("cancel"), 1);
+    cr_expect_eq(commands(&s, "cancel"), 1);
 }
 
 Test(plan_state, a_lost_answer_to_a_stop_is_not_its_failure)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     json_foreach (command, s.snapshot.commands)
         if (str_eq(json_str(command, "kind"), "stop"))
@@ -323,24 +304,24 @@ Test(plan_state, a_lost_answer_to_a_stop_is_not_its_failure)
     settle(&s);
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.savepoint.state"), "InProgress");
     stopped_at("file:///s/2");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 Test(plan_state, a_slow_stop_is_waited_for_while_flink_is_at_it)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     trigger_completes(&s, "{\"completed\":false}");
     add_jobmanager_pod(&s, "{\"running\":{}}");
     after(&s, 3600);
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
     make_plan(&s);
     cr_expect_str_eq(s.plan.blocked, "SavepointSlow");
     stopped_at("file:///s/2");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 /* Another journal, in which nothing is but what a list of everything tells. */
@@ -374,7 +355,7 @@ static void forget_stop(char trigger[33])
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     record_status(&s);
     make_plan(&s);
     carry_out(&s);
@@ -392,12 +373,12 @@ Test(plan_state, a_stop_that_was_forgotten_with_the_journal_is_asked_for_again_b
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running", "nobody knows yet whether it was stopped");
     cr_expect_str_eq(stop_trigger(), trigger);
-    cr_expect_eq(commands("submit"), 0);
+    cr_expect_eq(commands(&s, "submit"), 0);
     trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 Test(plan_state, a_stop_that_was_forgotten_is_found_whatever_is_wanted_by_now)
@@ -411,7 +392,7 @@ Test(plan_state, a_stop_that_was_forgotten_is_found_whatever_is_wanted_by_now)
     trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Cancelled");
-    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///s/2");
 }
 
 Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more)
@@ -425,24 +406,24 @@ Test(plan_state, a_job_goes_on_after_a_forgotten_stop_that_nobody_wants_any_more
     trigger_ends(trigger, "{\"completed\":true,\"location\":\"file:///s/2\"}");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
 }
 
 Test(plan_state, no_savepoint_is_taken_of_a_run_that_has_its_final_one)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     json_remove(s.snapshot.cluster, "spec.job.args");
     annotate(&s, "savepoint");
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
     settle(&s); /* Flink still lists it as running */
-    cr_expect_eq(commands("savepoint"), 0);
+    cr_expect_eq(commands(&s, "savepoint"), 0);
     flink_lists(&s, job_id(&s), "FINISHED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/1");
 }
 
 Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_update)
@@ -451,14 +432,14 @@ Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_upd
     run(&s);
     annotate(&s, "savepoint");
     record_status(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1);
-    cr_expect_eq(commands("stop"), 0);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
+    cr_expect_eq(commands(&s, "stop"), 0);
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
     settle(&s);
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
 }
 
 Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
@@ -471,13 +452,13 @@ Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
     settle(&s);
     after(&s, 59);
     settle(&s);
-    cr_assert_eq(commands("stop"), 1);
+    cr_assert_eq(commands(&s, "stop"), 1);
     after(&s, 1);
     settle(&s);
-    cr_expect_eq(commands("stop"), 2, "high availability brought it back");
+    cr_expect_eq(commands(&s, "stop"), 2, "high availability brought it back");
     stopped_at("file:///s/2");
     cr_expect_str_eq(job_state(&s), "Cancelled");
-    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/2");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///s/2");
 }
 
 Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was_lost)
@@ -492,7 +473,7 @@ Test(plan_state, a_job_that_ended_by_itself_has_succeeded_though_the_journal_was
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Succeeded");
     cr_expect_null(json_get(s.snapshot.cluster, "status.savepoint"), "nobody asked for one");
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
 }
 
 Test(plan_state, a_job_of_the_reference_operator_that_ended_by_itself_has_succeeded_at_once)
@@ -505,7 +486,7 @@ Test(plan_state, a_job_of_the_reference_operator_that_ended_by_itself_has_succee
     flink_lists(&s, job_id(&s), "FINISHED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Succeeded");
-    cr_expect_eq(commands("stop"), 0);
+    cr_expect_eq(commands(&s, "stop"), 0);
 }
 
 Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
@@ -515,7 +496,7 @@ Test(plan_state, a_job_that_ends_by_itself_has_succeeded_at_once)
     flink_lists(&s, job_id(&s), "FINISHED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Succeeded");
-    cr_expect_eq(commands("stop"), 0);
+    cr_expect_eq(commands(&s, "stop"), 0);
 }
 
 Test(plan_state, an_attached_client_that_ended_is_not_the_jobs_end_before_flink_was_asked)
@@ -551,7 +532,7 @@ Test(plan_state, a_submission_that_a_reverted_spec_overtook_is_updated)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     stopped_at("file:///s/2"); /* "--new" is submitted */
     flink_lists(&s, job_id(&s), "RUNNING");
@@ -569,13 +550,13 @@ Test(plan_state, a_submission_that_a_reverted_spec_overtook_is_updated)
             status_str(&s, "revision.currentRevision", current);
         }
     settle(&s);
-    cr_expect_eq(commands("stop"), 2);
+    cr_expect_eq(commands(&s, "stop"), 2);
     stopped_at("file:///s/3");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/3");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/3");
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running");
-    cr_expect_eq(commands("stop"), 2);
+    cr_expect_eq(commands(&s, "stop"), 2);
 }
 
 Test(plan_state, components_that_were_cleaned_up_stay_so_when_the_spec_changes_in_place)
@@ -608,7 +589,7 @@ Test(plan_state, components_that_are_further_than_the_status_are_left_to_their_j
     settle(&s);
     stopped_at("file:///s/2");
     cr_assert_str_eq(jobmanager_image(), "flink:1.20-new");
-    change_args("[\"--newer\"]"); /* the status has the first revision as its current one yet */
+    change_args(&s, "[\"--newer\"]"); /* the status has the first revision as its current one yet */
     flink_lists(&s, job_id(&s), "CREATED");
     settle(&s);
     cr_expect_str_eq(jobmanager_image(), "flink:1.20-new");
@@ -666,7 +647,7 @@ Test(plan_state, a_submitter_that_failed_is_not_the_end_until_flink_says_whether
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running");
-    cr_expect_eq(commands("submit"), 1);
+    cr_expect_eq(commands(&s, "submit"), 1);
 }
 
 Test(plan_state, a_submitter_that_never_reached_the_jobmanager_has_failed)
@@ -681,6 +662,36 @@ Test(plan_state, a_submitter_that_failed_has_failed_when_no_jobmanager_is_left_t
     submitter_fails(SAVEPOINTS, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}", "killed");
     cr_expect_str_eq(job_state(&s), "Deploying");
     after(&s, 2);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+/* What is known of pods may be older than what is known of Jobs: each kind has its watch. */
+Test(plan_state, a_submitter_that_failed_is_not_the_end_while_its_jobmanager_may_not_be_seen_yet)
+{
+    cJSON *jobmanager;
+
+    scenario_init(&s, SAVEPOINTS);
+    settle(&s);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    jobmanager = (cJSON *)(uintptr_t)object_of(&s, "StatefulSet", "c-jobmanager");
+    json_set(jobmanager, "status", parse("{\"replicas\":1}"));
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    json_set_int(jobmanager, "status.replicas", 0);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+Test(plan_state, a_submitter_whose_pod_was_seen_to_fail_without_a_jobmanager_has_failed)
+{
+    cJSON *pod;
+
+    submitter_fails(SAVEPOINTS, "{\"running\":{}}", "killed");
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    pod = (cJSON *)(uintptr_t)object_of(&s, "Pod", "c-jobmanager-0");
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, pod));
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed");
 }
@@ -712,9 +723,9 @@ Test(plan_state, a_run_whose_submitter_was_gone_too_early_is_known_by_its_id)
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running");
     cr_expect_str_eq(job_id(&s), second);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/1");
     cr_expect_eq(json_int(s.snapshot.cluster, "status.components.job.restartCount", 0), 1);
-    cr_expect_eq(commands("submit"), 0);
+    cr_expect_eq(commands(&s, "submit"), 0);
 }
 
 static bool has_finalizer(void)
@@ -749,7 +760,7 @@ Test(plan_state, a_deleted_cluster_stays_until_its_job_has_its_last_savepoint)
 {
     delete_cluster();
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
+    cr_expect_eq(commands(&s, "stop"), 1);
     follow_finalizer();
     cr_expect(has_finalizer());
     stopped_at("file:///s/2");
@@ -776,7 +787,7 @@ Test(plan_state, a_drained_job_is_not_started_again_from_its_last_savepoint_by_i
     run(&s);
     cancel_with_savepoint();
     cr_assert_str_eq(job_state(&s), "Cancelled");
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Cancelled");
     make_plan(&s);
@@ -843,7 +854,7 @@ Test(plan_state, an_application_that_was_given_up_is_not_brought_back_by_ha_besi
     settle(&s);
     cr_assert(json_has(ha_metadata(), "metadata.ownerReferences"));
     observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
     json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/5");
     json_set(submitter(), "status",
              parse("{\"failed\":7,\"conditions\":[{\"type\":\"Failed\",\"status\":\"True\","
@@ -858,7 +869,7 @@ Test(plan_state, an_application_that_was_given_up_is_not_brought_back_by_ha_besi
     cr_expect_null(find_command(&s, "submit"), "not before it is gone");
     settle(&s);
     cr_expect_null(ha_metadata());
-    cr_expect_eq(commands("submit"), 2);
+    cr_expect_eq(commands(&s, "submit"), 2);
 }
 
 Test(plan_state, a_new_jobmanager_does_not_start_before_the_ha_metadata_of_the_last_run_is_gone)
@@ -876,7 +887,7 @@ Test(plan_state, a_new_jobmanager_does_not_start_before_the_ha_metadata_of_the_l
     cr_expect_null(find_action(&s, ACTION_APPLY, "StatefulSet", "c-jobmanager"));
     settle(&s);
     cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
-    cr_expect_eq(commands("submit"), 2);
+    cr_expect_eq(commands(&s, "submit"), 2);
 }
 
 Test(plan_state, ha_metadata_stays_for_a_run_that_is_tried_again_under_its_id)
@@ -889,7 +900,7 @@ Test(plan_state, ha_metadata_stays_for_a_run_that_is_tried_again_under_its_id)
     cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter()));
     after(&s, 60);
     settle(&s);
-    cr_expect_eq(commands("submit"), 2);
+    cr_expect_eq(commands(&s, "submit"), 2);
     cr_expect(ha_metadata());
 }
 
@@ -919,5 +930,5 @@ Test(plan_state, a_request_for_a_savepoint_waits_for_the_job)
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "InProgress");
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
 }

@@ -465,7 +465,9 @@ Test(admission_create, any_shape_of_a_cluster_is_survived)
 
         cluster_validate(shape, NULL, 0, &f);
         cr_expect_gt(f.n_errors, 0, "%s", shapes[i]);
+        cluster_warn(shape, NULL, &f);
         cluster_validate(shape, shape, 0, &f);
+        cluster_warn(shape, shape, &f);
         cJSON_Delete(shape);
     }
 }

@@ -270,6 +270,14 @@ Test(admission_default, a_malformed_quantity_is_not_decoded)
     expect_undecodable("spec.job.resources.requests.cpu", "[]", "quantities");
 }
 
+Test(admission_default, a_malformed_quantity_is_named_by_its_place)
+{
+    expect_undecodable(
+        "spec.jobManager.sidecars",
+        "[{\"name\":\"a\"},{\"name\":\"b\",\"resources\":{\"limits\":{\"cpu\":\"x\"}}}]",
+        "spec.jobManager.sidecars[1].resources.limits.cpu: \"x\"");
+}
+
 Test(admission_default, null_is_absent)
 {
     _cleanup_(json_freep) cJSON *cluster =
