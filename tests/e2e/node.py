@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib.cluster import Cluster  # noqa: E402
-from tests.lib.daemons import bin_dir  # noqa: E402
+from tests.lib.daemons import ALL, SANITIZER, bin_dir, is_sanitized  # noqa: E402
 from tests.lib.kube import Kube, load_yaml  # noqa: E402
 from tests.lib.testing import check, check_equal, fail, wait_for  # noqa: E402
 
@@ -40,7 +42,10 @@ class Node:
 
     def deploy(self, image: Path) -> None:
         self.cluster.tool("load", str(image))
-        self.cluster.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
+        manifests = self.cluster.kubectl("kustomize", str(ROOT / "deploy"))
+        if is_sanitized():
+            manifests = manifests.replace("memory: 128Mi", "memory: 1Gi")
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifests)
         self.wait_operator()
 
     def operator_pod(self) -> dict[str, Any]:
@@ -69,6 +74,32 @@ class Node:
                 text = self.api.log(SYSTEM, pod["metadata"]["name"], c["name"], tailLines=lines)
                 out += [f"[{c['name']}] {line}" for line in text.splitlines()]
         return out
+
+    def end_daemons(self) -> None:
+        """Each is told to end; no sanitizer may have reported anything then (leaks at the end)."""
+        pod = self.operator_pod()
+        name = pod["metadata"]["name"]
+        ran = {s["name"]: s["containerID"] for s in pod["status"]["containerStatuses"]}
+        for daemon in ALL:
+            os.kill(self.process_of(daemon), signal.SIGTERM)
+
+        def ends() -> dict[str, int]:
+            statuses = self.api.get("Pod", SYSTEM, name)["status"]["containerStatuses"]
+            last = [(s["name"], s[which].get("terminated", {})) for s in statuses for which in ("state", "lastState")]
+            return {container: end["exitCode"] for container, end in last if end.get("containerID") == ran[container]}
+        codes = wait_for(lambda: len(ends()) == len(ran) and ends(), "the daemons to end", 60, explain=ends)
+        logs = {c: self.logs_of(name, c) for c in codes}
+        reports = [f"{c}: {text[m.start():m.start() + 3000]}" for c, text in logs.items() if (m := SANITIZER.search(text))]
+        check(not reports, "\n".join(reports))
+        check_equal(codes, dict.fromkeys(codes, 0), "exit codes")
+
+    def logs_of(self, pod: str, container: str) -> str:
+        """Of what runs there and what ran before it."""
+        text = ""
+        for previous in ("true", "false"):
+            with contextlib.suppress(Exception):  # nothing has run before, or it isn't kept
+                text += self.api.log(SYSTEM, pod, container, previous=previous)
+        return text
 
     def process_of(self, daemon: str) -> int:
         return self.process_in(self.operator_pod(), f"^/usr/local/bin/flinkd-{daemon} ")
@@ -333,6 +364,8 @@ def node(images: list[str] | None = None) -> Iterator[Node]:
         n = Node(cluster)
         n.deploy(image)
         yield n
+        if is_sanitized():
+            n.end_daemons()
 
 
 __all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]

@@ -48,6 +48,11 @@ def bin_dir() -> Path:
     return ROOT / os.environ.get("FLINKD_BIN", "build/bin")
 
 
+def is_sanitized() -> bool:
+    """It needs more memory, and reports must be looked for."""
+    return "-asan" in str(bin_dir()) or "-tsan" in str(bin_dir())
+
+
 def fail_bin_dir() -> Path:
     """The same kind of build with failpoints in it."""
     own = bin_dir().parent
