@@ -80,6 +80,7 @@ static void end(struct work *work, enum command_state state, cJSON *take_result)
 
     work->ended = true;
     work->state = state;
+    work->js->failures += state == COMMAND_FAILED || (state == COMMAND_WANTED && take_result);
     work->result = take_result;
     text = work->result ? json_text(work->result) : NULL;
     log_info("cluster=%s %s/%s command=\"%s\" attempt=%d state=%s result=%s",

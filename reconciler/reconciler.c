@@ -509,31 +509,6 @@ struct reconciler *reconciler_free(struct reconciler *rec)
     return NULL;
 }
 
-static bool is_busy(const struct reconciler *rec)
-{
-    for (const struct work *work = rec->works; work; work = work->next)
-        if ((work->dirty && !work->elsewhere) || work->in_flight)
-            return true;
-    return false;
-}
-
-/* --once: until nothing that is known now is left to do. */
-static int run_once(struct reconciler *rec, struct error *err)
-{
-    int r = 0;
-
-    reconciler_turn(rec);
-    while (!r && is_busy(rec) && !loop_stopping(rec->loop)) {
-        r = loop_step(rec->loop, SETTLE_MS, err);
-        reconciler_turn(rec);
-    }
-    if (!r)
-        r = save_cursor(rec, err);
-    if (!r && rec->journal_lost_ms)
-        return error_set(err, EIO, "the journal could not be read");
-    return r;
-}
-
 int reconciler_run(struct reconciler *rec, struct error *err)
 {
     int r;
@@ -543,7 +518,9 @@ int reconciler_run(struct reconciler *rec, struct error *err)
         return rec->journal_lost_ms ? error_set(err, EIO, "the journal could not be read") : 0;
     }
     if (rec->config->common.once) {
-        r = run_once(rec, err);
+        r = reconciler_once(rec, err);
+        if (!r)
+            r = save_cursor(rec, err);
     } else {
         log_info("started identity=%s journal=%s server=%s", rec->who, rec->config->common.journal,
                  kube_client_server(rec->kube));

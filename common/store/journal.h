@@ -225,6 +225,9 @@ struct leader {
 int leader_get(struct journal *j, struct leader *ret,
                struct error *err); /* ours=false when never stored */
 int leader_put(struct journal_tx *tx, const struct leader *l, struct error *err);
+/** For --once: 0 when this suite works at @now_ms; else -EPERM, and the text says why not and how
+ * to go on. */
+int leader_require(struct journal *j, int64_t now_ms, struct error *err);
 
 /* ---- event: append-only history, for people (flinkctl) and replay ---- */
 /* source: "watcher" …; what: "observed", "decided", "done", "status", …; payload may be NULL. */

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The daemons run by hand: what --once and --dry-run do where they can't do it all, how they end, and with which code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.integration.children import children, requests, session
+from tests.integration.common import World, world
+from tests.lib import testing
+from tests.lib.daemons import Daemons
+from tests.lib.testing import check, check_equal
+
+ACTORS = ("reconciler", "jobsubmitter", "statusreporter")
+Ran = subprocess.CompletedProcess[str]
+
+
+@contextlib.contextmanager
+def copied(w: World, sql: str = "") -> Iterator[Daemons]:
+    """A suite of its own, with no daemon running and no bus, on a copy of the journal that `sql` has changed."""
+    with Daemons(w.cluster, (), bus=False, name="byhand") as d:
+        with contextlib.closing(sqlite3.connect(w.daemons.journal_path, timeout=10)) as db:
+            db.execute("VACUUM INTO ?", (str(d.journal_path),))
+        with contextlib.closing(sqlite3.connect(d.journal_path)) as db:
+            db.executescript(sql)
+        yield d
+
+
+def job_cluster(w: World) -> tuple[str, str]:
+    """namespace, uid"""
+    ns = w.namespace()
+    uid = w.add_cluster(ns)
+    w.wait_stored("FlinkCluster", ns, "wc")
+    return ns, uid
+
+
+def submission(w: World) -> str:
+    """A namespace with a job cluster that everybody has something to do for."""
+    ns, uid = job_cluster(w)
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "wc-job-submitter", "namespace": ns},
+                "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "flink:1.20"}]}}}}
+    w.add_command(ns, uid, "submit", "submit/1", {"manifest": manifest, "jobId": "1" * 32})
+    return ns
+
+
+def kubeconfig(w: World, server: str) -> str:
+    """Of the same user, for another server; a file that stays as long as the cluster."""
+    text = re.sub(r"server: .*", f"server: {server}", w.cluster.kubeconfig.read_text())
+    with tempfile.NamedTemporaryFile("w", dir=w.cluster.dir, suffix=".kubeconfig", delete=False) as f:
+        f.write(text)
+    return f"--kubeconfig={f.name}"
+
+
+def says(done: Ran, *words: str) -> None:
+    for word in words:
+        check(word in done.stderr, f"{word!r} isn't in {done.stderr[-1500:]}")
+
+
+# ---- --once: what can't be done is told by the exit code ------------------------------------------------------
+
+
+def test_once_ends_with_1_when_the_api_server_cant_be_reached(w: World) -> None:
+    ns = submission(w)
+    told = {"reconciler": f"FlinkClusters for which something failed (see above): 1, as {ns}/wc",
+            "jobsubmitter": "commands that failed (see above): 1", "statusreporter": "what couldn't be written: 1 statuses"}
+    for daemon in ACTORS:
+        with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d:
+            done = d.run_once(daemon, "--once", f"--namespace={ns}", kubeconfig(w, "https://127.0.0.1:1"))
+            check_equal(done.returncode, 1, f"{daemon}: {done.stderr[-500:]}")
+            says(done, told[daemon], "onnect")
+            check_equal({c["state"] for c in d.journal.commands(ns)}, {"wanted"}, f"{daemon}: the commands")
+
+
+def test_once_ends_with_0_when_all_was_done(w: World) -> None:
+    ns, _ = job_cluster(w)
+    with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d:
+        for daemon in ACTORS:
+            done = d.run_once(daemon, "--once", f"--namespace={ns}")
+            check_equal(done.returncode, 0, f"{daemon}: {done.stderr[-500:]}")
+    check(("StatefulSet", "wc-taskmanager") in children(w, ns), "the children")
+    check(w.api.find("Job", ns, "wc-job-submitter"), "the submitter")
+    check_equal(w.api.get("FlinkCluster", ns, "wc")["status"]["state"], "Creating", "the status")
+
+
+def test_once_ends_with_1_when_a_status_is_refused_as_the_journal_is_out_of_date(w: World) -> None:
+    ns = submission(w)
+    with copied(w) as d:
+        w.api.annotate("FlinkCluster", ns, "wc", some="thing")
+        done = d.run_once("statusreporter", "--once", f"--namespace={ns}")
+        check_equal(done.returncode, 1, done.stderr[-500:])
+        says(done, "as the journal is out of date: 1; flinkd-watcher --once")
+
+
+def test_once_on_a_copied_journal_says_why_it_does_nothing_and_how_to_go_on(w: World) -> None:
+    ns = submission(w)
+    before = requests(w)
+    for sql, why in (("UPDATE leader SET until_ms = 1767323045000, holder = 'the-pod'",
+                      "nothing was done: the-pod worked with this journal until 2026-01-02T03:04:05Z"),
+                     ("UPDATE leader SET ours = 0, holder = 'somebody'", "nothing was done: somebody holds the Lease and works"),
+                     ("DELETE FROM leader", "nothing was done: no watcher has listed anything here yet")):
+        for daemon in ACTORS:
+            with copied(w, sql) as d:
+                done = d.run_once(daemon, "--once", f"--namespace={ns}")
+                check_equal(done.returncode, 1, f"{daemon}: {done.stderr[-500:]}")
+                says(done, why, "flinkd-watcher --once", "--dry-run")
+                lines = [line for line in done.stderr.splitlines() if not re.search(r"Z (INFO|DEBUG) ", line)]
+                check_equal(len(lines), 1, f"{daemon}: lines in {done.stderr}")
+    check(not children(w, ns) and not w.api.get("FlinkCluster", ns, "wc").get("status"), "something was written")
+    check_equal(requests(w)[""] - before[""], 0, "requests")
+
+
+def test_a_dry_run_on_a_copied_journal_needs_no_leader_and_no_api_server(w: World) -> None:
+    ns = submission(w)
+    with copied(w, "UPDATE leader SET until_ms = 1767323045000") as d:
+        for daemon in ACTORS:
+            done = d.run_once(daemon, "--once", "--dry-run", f"--namespace={ns}", "--kubeconfig=/nowhere")
+            check_equal(done.returncode, 0, f"{daemon}: {done.stderr[-500:]}")
+            check_equal([json.loads(line)["namespace"] for line in done.stdout.splitlines()], [ns], f"{daemon}: what it prints")
+
+
+def test_a_watcher_brings_a_copied_journal_up_to_date_so_that_the_others_act(w: World) -> None:
+    ns = w.namespace()
+    w.api.create(session(), ns)
+    w.wait_stored("FlinkCluster", ns, "c")
+    with copied(w, "UPDATE leader SET until_ms = 1767323045000") as d:
+        for daemon in ("watcher", "reconciler"):
+            done = d.run_once(daemon, "--once", f"--namespace={ns}")
+            check_equal(done.returncode, 0, f"{daemon}: {done.stderr[-500:]}")
+    check(("StatefulSet", "c-taskmanager") in children(w, ns), "the children")
+
+
+if __name__ == "__main__":
+    testing.main(lambda: world("watcher"))
