@@ -13,7 +13,8 @@
 enum {
     SWEEP_MS = 2000,
     STEP_MS = 100,
-    STOP_MS = 2000, /* how long what is under way may go on at SIGTERM */
+    STOP_MS = 1500, /* how long what is under way may go on at SIGTERM: it ends within 2 s */
+    STOP_JOURNAL_MS = 100, /* then other writers of the journal aren't waited for longer */
     ONCE_MS = 60000, /* --once gives up then */
 };
 
@@ -237,12 +238,14 @@ static bool is_busy(const struct jobsubmitter *js)
 /* SIGTERM: what is under way may end, the rest is given back. */
 static int stop(struct jobsubmitter *js, struct error *err)
 {
-    int64_t until_ms = time_monotonic_ms() + STOP_MS;
+    int64_t until_ms = time_monotonic_ms() + STOP_MS, left_ms;
     int r = 0;
 
     js->stopping = true;
-    while (!r && is_busy(js) && time_monotonic_ms() < until_ms)
-        r = loop_step(js->loop, STEP_MS, err);
+    if (js->journal)
+        journal_set_busy_timeout(js->journal, STOP_JOURNAL_MS);
+    while (!r && is_busy(js) && (left_ms = until_ms - time_monotonic_ms()) > 0)
+        r = loop_step(js->loop, left_ms < STEP_MS ? (int)left_ms : STEP_MS, err);
     outcome_retry_reports(js);
     claim_forget(js);
     if (!r && js->journal)

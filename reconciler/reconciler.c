@@ -23,6 +23,7 @@ enum {
     SETTLE_BUSY_MS = 4, /* for each changed cluster: one plan then takes in more changes */
     SETTLE_MAX_MS = 1000,
     TROUBLE_LOG_MS = 60 * 1000,
+    STOP_JOURNAL_MS = 500, /* at the end other writers of the journal aren't waited for longer */
 };
 
 static const char *const peers[] = {"watcher", "jobsubmitter", NULL};
@@ -427,6 +428,7 @@ static void give_back(struct reconciler *rec)
 
     if (rec->config->common.dry_run || !rec->journal)
         return;
+    journal_set_busy_timeout(rec->journal, STOP_JOURNAL_MS);
     r = journal_begin(rec->journal, false, &tx, &err);
     if (!r)
         r = claim_release(&tx, NULL, rec->who, &err);

@@ -31,6 +31,7 @@ enum {
 
     ONCE_MS = 60 * 1000, /* --once gives up then */
     ONCE_STEP_MS = 20,
+    STOP_JOURNAL_MS = 500, /* at SIGTERM other writers of the journal aren't waited for longer */
 };
 
 /* ---- the journal ---- */
@@ -475,6 +476,8 @@ int statusreporter_run(struct statusreporter *sr, struct error *err)
         on_sweep(sr);
         r = loop_run(sr->loop, err);
     }
+    if (sr->journal && loop_stopping(sr->loop))
+        journal_set_busy_timeout(sr->journal, STOP_JOURNAL_MS);
     flush_history(sr);
     return r;
 }

@@ -34,6 +34,8 @@ struct journal_options {
 int journal_open(const char *path, const struct journal_options *options, struct journal **ret,
                  bool *rebuilt, struct error *err);
 struct journal *journal_close(struct journal *j);
+/** From now on a write waits so long for those of others (at the end of a daemon: not for long). */
+void journal_set_busy_timeout(struct journal *j, int busy_timeout_ms);
 /** The file at the path is no longer the one that is open (deleted or replaced): reopen. Cheap (one
  * stat). */
 bool journal_moved(const struct journal *j);

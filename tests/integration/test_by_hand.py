@@ -6,19 +6,22 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.children import children, requests, session
 from tests.integration.common import World, world
 from tests.lib import testing
-from tests.lib.daemons import Daemons
-from tests.lib.testing import check, check_equal
+from tests.lib.daemons import ALL, SUITE, Daemons, bin_dir
+from tests.lib.testing import check, check_equal, test, wait_for
 
 ACTORS = ("reconciler", "jobsubmitter", "statusreporter")
 Ran = subprocess.CompletedProcess[str]
@@ -58,6 +61,16 @@ def kubeconfig(w: World, server: str) -> str:
     with tempfile.NamedTemporaryFile("w", dir=w.cluster.dir, suffix=".kubeconfig", delete=False) as f:
         f.write(text)
     return f"--kubeconfig={f.name}"
+
+
+@contextlib.contextmanager
+def hanging_server(w: World) -> Iterator[tuple[str, socket.socket]]:
+    """Takes connections and never answers."""
+    with w.cluster.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(64)
+        s.settimeout(20)
+        yield kubeconfig(w, f"https://127.0.0.1:{s.getsockname()[1]}"), s
 
 
 def says(done: Ran, *words: str) -> None:
@@ -136,6 +149,37 @@ def test_a_watcher_brings_a_copied_journal_up_to_date_so_that_the_others_act(w: 
             done = d.run_once(daemon, "--once", f"--namespace={ns}")
             check_equal(done.returncode, 0, f"{daemon}: {done.stderr[-500:]}")
     check(("StatefulSet", "c-taskmanager") in children(w, ns), "the children")
+
+
+# ---- SIGTERM -----------------------------------------------------------------------------------------------------
+
+
+def test_sigterm_ends_each_within_two_seconds_while_the_api_server_never_answers(w: World) -> None:
+    for daemon in SUITE:
+        ns = submission(w)
+        with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d, hanging_server(w) as (flag, server):
+            d.start(daemon, None, f"--namespace={ns}", flag)
+            with contextlib.closing(server.accept()[0]):
+                began = time.monotonic()
+                check_equal(d.stop(daemon), 0, f"{daemon}: the exit code")
+                check(time.monotonic() - began < 2, f"{daemon} took {time.monotonic() - began:.2f} s")
+
+
+@test(serial=True)
+def test_sigterm_ends_each_within_two_seconds_while_somebody_writes_the_journal(w: World) -> None:
+    for daemon in SUITE:
+        ns = submission(w)
+        with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d, hanging_server(w) as (flag, server):
+            d.start(daemon, None, f"--namespace={ns}", flag)
+            with contextlib.closing(server.accept()[0]), contextlib.closing(
+                    sqlite3.connect(d.journal_path, timeout=10, isolation_level=None)) as db:
+                if daemon == "jobsubmitter":
+                    wait_for(lambda: d.journal.commands(ns)[0]["state"] == "claimed", "the command to be claimed")
+                db.execute("BEGIN IMMEDIATE")
+                began = time.monotonic()
+                d.signal(daemon, 15)
+                d.processes.pop(daemon).wait(20)
+                check(time.monotonic() - began < 2, f"{daemon} took {time.monotonic() - began:.2f} s")
 
 
 if __name__ == "__main__":
