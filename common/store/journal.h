@@ -186,10 +186,10 @@ const char *command_state_name(enum command_state state);
  * not_before_ms, decided_row, created_ms (0: now). */
 int command_add(struct journal_tx *tx, const struct command *c, int64_t *row, struct error *err);
 /** Claim the oldest due command (WANTED with not_before <= now, or CLAIMED whose claim ran out) and
- * count the attempt; the cluster's row stays. JOURNAL_E_NOTFOUND: nothing due; *next_ms then is
- * when the next gets due (0: none). */
-int command_claim(struct journal_tx *tx, const char *who, int64_t now_ms, int64_t lease_ms,
-                  struct command *ret, int64_t *next_ms, struct error *err);
+ * count the attempt; the cluster's row stays. Only in @ns ("": anywhere). JOURNAL_E_NOTFOUND:
+ * nothing due; *next_ms then is when the next gets due (0: none). */
+int command_claim(struct journal_tx *tx, const char *ns, const char *who, int64_t now_ms,
+                  int64_t lease_ms, struct command *ret, int64_t *next_ms, struct error *err);
 /** Report: DONE/FAILED/DROPPED with @result (a manifest in its args goes then: all who look at the
  * cluster would read it), or WANTED again (@not_before_ms) after a transient
  * failure. Only by who claimed it (JOURNAL_E_CLAIMED else). *row: the cluster's new row. */

@@ -151,6 +151,17 @@ def test_a_watcher_brings_a_copied_journal_up_to_date_so_that_the_others_act(w: 
     check(("StatefulSet", "c-taskmanager") in children(w, ns), "the children")
 
 
+def test_each_keeps_to_its_namespace(w: World) -> None:
+    (mine, _), other = job_cluster(w), submission(w)
+    with copied(w) as d:
+        for daemon in ACTORS:
+            check_equal(d.run_once(daemon, "--once", f"--namespace={mine}").returncode, 0, daemon)
+        check_equal({c["attempts"] for c in d.journal.commands(mine)}, {1}, "attempts in its namespace")
+        check_equal({c["attempts"] for c in d.journal.commands(other)}, {0}, "attempts in the other")
+    check(not children(w, other) and not w.api.list("Job", other), "something was made in the other namespace")
+    check(not w.api.get("FlinkCluster", other, "wc").get("status"), "a status was written in the other namespace")
+
+
 # ---- SIGTERM -----------------------------------------------------------------------------------------------------
 
 

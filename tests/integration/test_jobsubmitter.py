@@ -270,7 +270,7 @@ def test_dry_run_prints_what_is_due_and_once_does_it(w: World) -> None:
     check_equal(done.returncode, 0, done.stderr[-500:])
     check_equal([json.loads(line)["key"] for line in done.stdout.splitlines()], ["cancel/1"], "what is printed")
     check_equal(w.command(made)["state"], "wanted", "the state after the dry run")
-    done = w.daemons.run_once("jobsubmitter", "--once")
+    done = w.daemons.run_once("jobsubmitter", "--once", f"--namespace={ns}")
     check_equal(done.returncode, 0, done.stderr[-500:])
     check_equal(w.command(made)["state"], "done", "the state")
     w.daemons.start("jobsubmitter")
