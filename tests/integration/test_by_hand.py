@@ -162,6 +162,29 @@ def test_each_keeps_to_its_namespace(w: World) -> None:
     check(not w.api.get("FlinkCluster", other, "wc").get("status"), "a status was written in the other namespace")
 
 
+# ---- what is printed ---------------------------------------------------------------------------------------------
+
+
+def into_full_disk(w: World, *command: str) -> Ran:
+    with open("/dev/full", "wb") as full:
+        return w.cluster.run(*command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def test_output_that_cant_be_written_is_a_failure(w: World) -> None:
+    ns = submission(w)
+    with copied(w, "DELETE FROM cursor") as d:
+        lines = [d.command(daemon, "--once", "--dry-run", f"--namespace={ns}") for daemon in SUITE]
+        lines += [[str(bin_dir() / "flinkctl"), *words, f"--journal={d.journal_path}"]
+                  for words in (["timeline", f"{ns}/wc"], ["why", f"{ns}/wc"], ["snapshot", f"{ns}/wc"], ["replay"], ["journal"])]
+        lines += [[str(bin_dir() / f"flinkd-{daemon}"), flag] for daemon in ALL for flag in ("--help", "--version")]
+        lines += [[str(bin_dir() / "flinkctl"), *words] for words in (["--help"], ["--version"], ["why", "--help"])]
+        for line in lines:
+            said = w.cluster.run(*line, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            check(said.returncode == 0 and said.stdout, f"{line} on its own: {said.returncode}, {said.stderr.decode()[-500:]}")
+            done = into_full_disk(w, *line)
+            check_equal(done.returncode, 1, f"{line}: {done.stderr[-500:]}")
+
+
 # ---- SIGTERM -----------------------------------------------------------------------------------------------------
 
 
