@@ -185,6 +185,49 @@ def test_output_that_cant_be_written_is_a_failure(w: World) -> None:
             check_equal(done.returncode, 1, f"{line}: {done.stderr[-500:]}")
 
 
+def test_help_tells_defaults_and_exit_codes(w: World) -> None:
+    """And for each daemon only the flags that mean something to it."""
+    told = {"watcher": ("; default: /var/lib/flinkd/journal.db [$FLINKD_JOURNAL]", "; default: /run/flinkd [$FLINKD_BUS]",
+                        "; default: 7 [$FLINKD_HISTORY_DAYS]", "; default: flink-operator-lock ["),
+            "reconciler": ("; default: info [$FLINKD_LOG_LEVEL]",), "jobsubmitter": ("; default: http://{name}-jobmanager.",),
+            "statusreporter": ("; default: :8080 [$FLINKD_METRICS_ADDR]",),
+            "webhook": ("; default: :9443 [", "; default: /tmp/k8s-webhook-server/serving-certs [", "; default: 365 [", "health; default: true [")}
+    for daemon in ALL:
+        help_text = w.cluster.run(bin_dir() / f"flinkd-{daemon}", "--help", capture_output=True, text=True, timeout=30).stdout
+        for words in (*told[daemon], "\n  1  failed; ", "\n  2  wrong flag"):
+            check(words in help_text, f"{daemon} doesn't tell {words!r}: {help_text}")
+        of_the_journal = {flag for flag in ("--journal", "--bus", "--namespace") if f"  {flag} " in help_text}
+        check_equal(len(of_the_journal), 0 if daemon == "webhook" else 3, f"{daemon}: {of_the_journal}")
+
+
+# ---- exit codes --------------------------------------------------------------------------------------------------
+
+
+def test_each_tells_usage_from_failure_by_its_exit_code(w: World) -> None:
+    """Wrong usage is 2, whatever else there is; what can't be opened is 1. The line on stderr names it."""
+    usage = [["--nope"], ["--log-level=loud"], ["--health-addr"], ["more"], ["--once=perhaps"]]
+    of_one = {"watcher": ["--history-days=0"], "jobsubmitter": ["--flink-url-template=x"], "webhook": ["--cert-days=x"]}
+    with copied(w) as d:
+        journal, no_folder = [f"--journal={d.journal_path}", "--bus="], d.dir / "file"
+        no_folder.touch()
+        failing = [[*journal, "--kubeconfig=/nowhere"], [*journal, "--context=nowhere"], ["--journal=/nowhere/j.db", "--bus="],
+                   [f"--journal={d.journal_path}", f"--bus={no_folder}/nowhere"], [*journal, "--health-addr=nowhere"]]
+        cases = [(daemon, words, 2) for daemon in ALL for words in usage]
+        cases += [(daemon, words, 2) for daemon, words in of_one.items()]
+        cases += [(daemon, words, 1) for daemon in SUITE for words in failing]
+        cases += [("webhook", [words], 1) for words in ("--kubeconfig=/nowhere", "--addr=nowhere", "--health-addr=nowhere")]
+        for daemon, words, code in cases:
+            config = [] if any("kubeconfig" in word for word in words) else [f"--kubeconfig={w.cluster.kubeconfig}"]
+            if daemon == "webhook":
+                config += [f"--cert-dir={d.dir}/cert"]
+            done = w.cluster.run(bin_dir() / f"flinkd-{daemon}", *config, *words, stdin=subprocess.DEVNULL, capture_output=True,
+                                 text=True, timeout=30)
+            check_equal(done.returncode, code, f"{daemon} {words}: {done.stderr[-500:]}")
+            check_equal(done.stdout, "", f"{daemon} {words}: what it prints")
+            named = words[-1].split("=")[0].lstrip("-") if code == 2 else "nowhere"
+            check(named in done.stderr, f"{daemon} {words}: {done.stderr[-500:]}")
+
+
 # ---- SIGTERM -----------------------------------------------------------------------------------------------------
 
 
