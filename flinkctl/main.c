@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/output.h"
 #include "common/base/str.h"
 #include "flinkctl/flinkctl.h"
 
@@ -43,8 +44,12 @@ static int print_help(FILE *out)
                        "A window into flinkd, the operator of FlinkClusters.\n\n");
     for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
         (void)fprintf(out, "  %-30s %s\n", subcommands[i].usage, subcommands[i].about);
-    (void)fprintf(out, "\nflinkctl SUBCOMMAND --help tells the flags.\n");
-    return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+    (void)fprintf(out,
+                  "\nflinkctl SUBCOMMAND --help tells the flags. It exits with 0, 1 (failed, or "
+                  "something is wrong) or 2 (wrong usage).\n");
+    if (out != stdout)
+        return EXIT_USAGE;
+    return output_flush(NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int run(const struct subcommand *sub, int argc, char **argv)
@@ -56,14 +61,14 @@ static int run(const struct subcommand *sub, int argc, char **argv)
 
     config.common.log_level = LOG_LEVEL_WARN;
     r = flinkctl_config_load(&config, sub->usage, sub->about, argc, argv, &err);
-    if (r > 0)
-        return EXIT_SUCCESS;
     if (r < 0) {
         (void)fprintf(stderr, "flinkctl: %s\n", err.text);
         return EXIT_USAGE;
     }
     log_init("flinkctl", config.common.log_level, false);
-    r = sub->run(&ctl, &err);
+    r = r ? 0 : sub->run(&ctl, &err); /* else --help or --version was served */
+    if (!r)
+        r = output_flush(&err);
     if (r < 0)
         (void)fprintf(stderr, "flinkctl %s: %s\n", sub->name, err.text);
     return r ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -79,7 +84,7 @@ int main(int argc, char **argv)
     }
     if (str_eq(name, "--version")) {
         (void)printf("flinkctl %s\n", FLINKD_VERSION);
-        return EXIT_SUCCESS;
+        return output_flush(NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     if (name[0] && !str_eq(name, "--help") && !str_eq(name, "-h") && !str_eq(name, "help"))
         (void)fprintf(stderr, "flinkctl: no subcommand '%s'\n\n", name);

@@ -103,7 +103,8 @@ static int claim_one(struct jobsubmitter *js, struct journal_tx *tx, int64_t now
     if (!work)
         return error_set(err, ENOMEM, "out of memory");
     work->js = js;
-    r = command_claim(tx, js->identity, now_ms, LEASE_MS, &work->command, next_ms, err);
+    r = command_claim(tx, js->config->common.ns, js->identity, now_ms, LEASE_MS, &work->command,
+                      next_ms, err);
     if (r)
         free(work);
     else

@@ -13,7 +13,8 @@
 enum {
     SWEEP_MS = 2000,
     STEP_MS = 100,
-    STOP_MS = 2000, /* how long what is under way may go on at SIGTERM */
+    STOP_MS = 1500, /* how long what is under way may go on at SIGTERM: it ends within 2 s */
+    STOP_JOURNAL_MS = 100, /* then other writers of the journal aren't waited for longer */
     ONCE_MS = 60000, /* --once gives up then */
 };
 
@@ -237,12 +238,14 @@ static bool is_busy(const struct jobsubmitter *js)
 /* SIGTERM: what is under way may end, the rest is given back. */
 static int stop(struct jobsubmitter *js, struct error *err)
 {
-    int64_t until_ms = time_monotonic_ms() + STOP_MS;
+    int64_t until_ms = time_monotonic_ms() + STOP_MS, left_ms;
     int r = 0;
 
     js->stopping = true;
-    while (!r && is_busy(js) && time_monotonic_ms() < until_ms)
-        r = loop_step(js->loop, STEP_MS, err);
+    if (js->journal)
+        journal_set_busy_timeout(js->journal, STOP_JOURNAL_MS);
+    while (!r && is_busy(js) && (left_ms = until_ms - time_monotonic_ms()) > 0)
+        r = loop_step(js->loop, left_ms < STEP_MS ? (int)left_ms : STEP_MS, err);
     outcome_retry_reports(js);
     claim_forget(js);
     if (!r && js->journal)
@@ -250,32 +253,38 @@ static int stop(struct jobsubmitter *js, struct error *err)
     return r;
 }
 
+/* What failed is wanted again after a while: not by us. */
 static int run_once(struct jobsubmitter *js, struct error *err)
 {
     int64_t until_ms = time_monotonic_ms() + ONCE_MS;
-    int r = 0;
+    int r = leader_require(js->journal, time_now_ms(), err);
 
+    if (r)
+        return r;
     do {
         claim_work(js);
-        while (!r && js->n_works > 0 && !loop_stopping(js->loop)) {
+        do {
             if (time_monotonic_ms() > until_ms)
                 return error_set(err, ETIMEDOUT, "not everything was done within %d s",
                                  ONCE_MS / 1000);
-            r = loop_step(js->loop, STEP_MS, err);
-        }
+            r = js->n_works > 0 ? loop_step(js->loop, STEP_MS, err) : 0;
+        } while (!r && js->n_works > 0 && !loop_stopping(js->loop));
     } while (!r && !js->exhausted && !loop_stopping(js->loop));
+    if (!r && js->failures)
+        return error_set(err, EIO, "commands that failed (see above): %d", js->failures);
     return r;
 }
 
 int jobsubmitter_run(struct jobsubmitter *js, struct error *err)
 {
     const struct common_config *common = &js->config->common;
-    int r;
+    int r, stopped;
 
     if (common->dry_run)
         return object_each(js->journal, "FlinkCluster", common->ns, print_cluster, js, err);
     log_info("working identity=%s server=%s journal=\"%s\"", js->identity,
              kube_client_server(js->kube), common->journal);
     r = common->once ? run_once(js, err) : loop_run(js->loop, err);
-    return r ? r : stop(js, err);
+    stopped = stop(js, r ? NULL : err);
+    return r ? r : stopped;
 }

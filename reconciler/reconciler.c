@@ -23,6 +23,7 @@ enum {
     SETTLE_BUSY_MS = 4, /* for each changed cluster: one plan then takes in more changes */
     SETTLE_MAX_MS = 1000,
     TROUBLE_LOG_MS = 60 * 1000,
+    STOP_JOURNAL_MS = 500, /* at the end other writers of the journal aren't waited for longer */
 };
 
 static const char *const peers[] = {"watcher", "jobsubmitter", NULL};
@@ -427,6 +428,7 @@ static void give_back(struct reconciler *rec)
 
     if (rec->config->common.dry_run || !rec->journal)
         return;
+    journal_set_busy_timeout(rec->journal, STOP_JOURNAL_MS);
     r = journal_begin(rec->journal, false, &tx, &err);
     if (!r)
         r = claim_release(&tx, NULL, rec->who, &err);
@@ -509,31 +511,6 @@ struct reconciler *reconciler_free(struct reconciler *rec)
     return NULL;
 }
 
-static bool is_busy(const struct reconciler *rec)
-{
-    for (const struct work *work = rec->works; work; work = work->next)
-        if ((work->dirty && !work->elsewhere) || work->in_flight)
-            return true;
-    return false;
-}
-
-/* --once: until nothing that is known now is left to do. */
-static int run_once(struct reconciler *rec, struct error *err)
-{
-    int r = 0;
-
-    reconciler_turn(rec);
-    while (!r && is_busy(rec) && !loop_stopping(rec->loop)) {
-        r = loop_step(rec->loop, SETTLE_MS, err);
-        reconciler_turn(rec);
-    }
-    if (!r)
-        r = save_cursor(rec, err);
-    if (!r && rec->journal_lost_ms)
-        return error_set(err, EIO, "the journal could not be read");
-    return r;
-}
-
 int reconciler_run(struct reconciler *rec, struct error *err)
 {
     int r;
@@ -543,7 +520,9 @@ int reconciler_run(struct reconciler *rec, struct error *err)
         return rec->journal_lost_ms ? error_set(err, EIO, "the journal could not be read") : 0;
     }
     if (rec->config->common.once) {
-        r = run_once(rec, err);
+        r = reconciler_once(rec, err);
+        if (!r)
+            r = save_cursor(rec, err);
     } else {
         log_info("started identity=%s journal=%s server=%s", rec->who, rec->config->common.journal,
                  kube_client_server(rec->kube));

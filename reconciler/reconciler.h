@@ -42,6 +42,10 @@ static inline void reconciler_freep(struct reconciler **rec)
 /** The event loop, or one pass (--once, --dry-run). 0 on SIGTERM. */
 int reconciler_run(struct reconciler *rec, struct error *err);
 
+/* From once.c, for --once: until all that is known to be due was done, or tried in vain. Returns 0
+ * when it is done. */
+int reconciler_once(struct reconciler *rec, struct error *err);
+
 /* Look for changed clusters and plan what is due. */
 void reconciler_turn(struct reconciler *rec);
 /* The same in a moment. */

@@ -87,11 +87,13 @@ static int64_t backoff_ms(int failures)
 static void succeeded(struct status_writer *w, struct tracked *t, const char *version,
                       bool annotation)
 {
-    failpoint(annotation ? "annotation.after" : "status.after");
-    if (annotation)
+    if (annotation) {
+        failpoint("annotation.after");
         w->annotations++;
-    else
+    } else {
+        failpoint("status.after");
         w->written++;
+    }
     if (!t)
         return;
     t->failures = 0;

@@ -18,6 +18,7 @@ enum {
     COMPACTION_MS = 60000,
     COMPACTION_MORE_MS = 200,
     ONCE_MS = 60000, /* --once gives up then */
+    STOP_JOURNAL_MS = 200, /* at SIGTERM other writers of the journal aren't waited for longer */
     DAY_MS = 24 * 3600 * 1000,
 };
 
@@ -276,6 +277,8 @@ int watcher_run(struct watcher *w, struct error *err)
     log_info("watching server=%s namespace=\"%s\" journal=\"%s\"", kube_client_server(w->kube),
              w->config->common.ns, w->config->common.journal);
     r = is_visit(w) ? run_once(w, err) : loop_run(w->loop, err);
+    if (w->journal && loop_stopping(w->loop))
+        journal_set_busy_timeout(w->journal, STOP_JOURNAL_MS);
     while (!r && w->record && !record_is_idle(w->record) && w->journal) {
         if (record_flush(w->record)) /* what can't be stored is seen again by the next watcher */
             break;

@@ -32,7 +32,7 @@ PASSES = int(os.environ.get("CRASH_PASSES", 2))
 WAIT_S = 60
 # Points that only some operations pass; all others are passed by all.
 ONLY = {"submit": ("submit", "update", "restart"), "savepoint": ("savepoint",), "stop": ("stop", "update", "delete"),
-        "cancel": ("cancel",)}
+        "cancel": ("cancel",), "annotation": ("savepoint", "stop", "cancel")}
 
 
 def failpoints() -> Iterator[tuple[str, str]]:

@@ -264,6 +264,13 @@ def test_once_it_answers_a_review_from_standard_input(w: World) -> None:
         check("spec.job.parallelism" in validated["response"]["status"]["message"], done.stdout.decode())
 
 
+def test_once_it_fails_when_there_is_no_review_to_answer(w: World) -> None:
+    for text in (b"", b"garbage", b"{}"):
+        done = run(w, "--once", text=text)
+        check_equal((done.returncode, b"is no AdmissionReview" in done.stderr), (1, True), f"{text!r}: {done.stderr.decode()}")
+        check(all(not json.loads(line)["response"]["allowed"] for line in done.stdout.splitlines()), f"{text!r}: {done.stdout.decode()}")
+
+
 def test_exit_codes_tell_usage_from_failure(w: World) -> None:
     check_equal(run(w, "--help").returncode, 0, "--help")
     check(b"--cert-dir" in run(w, "--help").stdout, "--help names its flags")
