@@ -225,11 +225,15 @@ Test(kube, a_kind_that_is_not_installed_is_not_found)
 
 Test(kube, a_server_that_recovers_is_asked_again)
 {
+    int64_t begin_ms = time_monotonic_ms();
+
     script[0] = (struct fake_answer){.status = 500, .body = "{}"};
     script[1] = (struct fake_answer){.status = 429, .headers = "Retry-After: 0\r\n"};
-    script[2] = (struct fake_answer){.status = 200, .body = "{}"};
+    script[2] = (struct fake_answer){.status = 501, .body = "<html>proxy</html>"};
+    script[3] = (struct fake_answer){.status = 200, .body = "{}"};
     cr_expect_eq(get_pod().status, 200);
-    cr_expect_eq(fake_http_requests(f.fake), 3);
+    cr_expect_eq(fake_http_requests(f.fake), 4);
+    cr_expect_geq(time_monotonic_ms() - begin_ms, 100 + 200 + 400, "later each time");
 }
 
 Test(kube, a_server_that_wants_time_gets_it)
