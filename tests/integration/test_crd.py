@@ -6,7 +6,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +70,28 @@ def refusal(w: World, o: Object, old: Object | None = None) -> str:
         check_equal((e.code, e.reason), (422, "Invalid"), e.message)
         return e.message
     return ""
+
+
+# ---- where it comes from -------------------------------------------------------------------------------------
+
+
+def generate(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, folder / "generate.py", *args], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_it_is_what_the_generator_makes_of_its_inputs() -> None:
+    done = generate(ROOT / "deploy/crd", "--check")
+    check_equal(done.returncode, 0, done.stderr)
+
+
+def test_a_crd_that_was_edited_by_hand_is_found_out() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_of_it = shutil.copytree(ROOT / "deploy/crd", Path(scratch) / "crd")
+        crd = copy_of_it / "flinkclusters.yaml"
+        crd.write_text(crd.read_text().replace("minimum: 0", "minimum: 1", 1))
+        check_equal(generate(copy_of_it, "--check").returncode, 1, "the exit code")
+        check_equal(generate(copy_of_it).returncode, 0, "made anew")
+        check_equal(crd.read_text(), (ROOT / "deploy/crd/flinkclusters.yaml").read_text(), "what is made")
 
 
 # ---- names -------------------------------------------------------------------------------------------------
