@@ -66,6 +66,8 @@ void life_record_checkpoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
 bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* failureReasons of a run that has failed, unless they are told already. */
+void life_failure_reasons(const struct view *v, struct life *l);
 /* Flink 1.15 and later take the trigger id that is chosen here; an earlier one refuses a request
  * with such a member, and makes up an id. */
 bool life_names_triggers(const struct view *v);
