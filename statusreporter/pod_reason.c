@@ -132,8 +132,24 @@ static bool has_crashed(const cJSON *container)
     return !json_bool(container, "ready", false) && json_int(last, "exitCode", 0) != 0;
 }
 
+/* Of a pod that isn't started again: -1 where the job's state tells of its end, or where that was
+ * no matter. */
+static int trouble_of_ended(const struct view *v, const cJSON *container)
+{
+    bool application = v->mode == MODE_APPLICATION;
+
+    if (v->rec_state == JOB_SUCCEEDED)
+        return -1;
+    /* With high availability another JobManager has taken its place; or the job is submitted. */
+    if (application ? v->jobmanager_running : v->rec_state == JOB_RUNNING)
+        return -1;
+    if (is_oom(container))
+        return TROUBLE_OOM;
+    return application && v->submitter.active ? TROUBLE_CRASH : -1;
+}
+
 /* -1: none */
-static int container_trouble(const cJSON *container, bool init, bool restarts)
+static int container_trouble(const struct view *v, const cJSON *container, bool init, bool restarts)
 {
     const char *waiting = json_str(container, "state.waiting.reason");
 
@@ -143,10 +159,8 @@ static int container_trouble(const cJSON *container, bool init, bool restarts)
     }
     if (!str_eq(waiting, "CrashLoopBackOff") && !has_crashed(container))
         return -1;
-    /* The end of a container that isn't started again is the end of the run: the job's state tells.
-     */
     if (!restarts && !init)
-        return -1;
+        return trouble_of_ended(v, container);
     if (is_oom(container))
         return TROUBLE_OOM;
     return init ? TROUBLE_INIT : TROUBLE_CRASH;
@@ -158,7 +172,7 @@ static bool look_at_containers(struct search *s, const cJSON *pod, bool init)
     bool restarts = !str_eq(json_str(pod, "spec.restartPolicy"), "Never");
 
     json_foreach (container, json_get(pod, path)) {
-        int trouble = container_trouble(container, init, restarts);
+        int trouble = container_trouble(s->view, container, init, restarts);
 
         if (trouble >= 0) {
             note(s, pod, container, init, (enum trouble)trouble);
@@ -268,10 +282,12 @@ static const cJSON *crash_of(const struct view *v, const char *pod, const char *
     return json_member(v->snapshot->observations, key);
 }
 
-static const char *memory_limit(const cJSON *pod, const char *container)
+static const char *memory_limit(const struct found *f)
 {
-    json_foreach (item, json_get(pod, "spec.containers")) {
-        if (str_eq(json_str(item, "name"), container))
+    const char *containers = f->init ? "spec.initContainers" : "spec.containers";
+
+    json_foreach (item, json_get(f->pod, containers)) {
+        if (str_eq(json_str(item, "name"), json_str(f->container, "name")))
             return json_str(item, "resources.limits.memory");
     }
     return NULL;
@@ -298,7 +314,7 @@ static void say_crash(const struct view *v, const struct found *f, struct buf *t
 
 static void say_oom(const struct found *f, struct buf *text)
 {
-    const char *limit = memory_limit(f->pod, json_str_or(f->container, "name", ""));
+    const char *limit = memory_limit(f);
 
     buf_puts(text, "was killed for using more memory than its limit");
     if (limit)

@@ -68,6 +68,9 @@ void life_record_checkpoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
 bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* failureReasons of a run that has failed. What Flink tells comes a moment later, and counts most;
+ * @ended_now: what is there is of the run before. */
+void life_failure_reasons(const struct view *v, struct life *l, bool ended_now);
 /* Flink 1.15 and later take the trigger id that is chosen here; an earlier one refuses a request
  * with such a member, and makes up an id. */
 bool life_names_triggers(const struct view *v);

@@ -309,42 +309,6 @@ static enum job_state active_state(const struct view *v, struct life *l)
 
 /* ---- what a change of state writes (spec 04-status 3.3) ---- */
 
-static void add_reason(cJSON *reasons, const char *text)
-{
-    char bounded[FAILURE_REASON_BYTES + 1];
-
-    if (str_blank(text) || cJSON_GetArraySize(reasons) >= FAILURE_REASONS_MAX)
-        return;
-    str_copy(bounded, sizeof bounded, text);
-    json_add_item(reasons, cJSON_CreateString(bounded));
-}
-
-/* @ended_now: what is there is of the run before. What Flink tells comes a moment later, and counts
- * most. */
-static void failure_reasons(const struct view *v, struct life *l, bool ended_now)
-{
-    cJSON *reasons = cJSON_CreateArray();
-    char key[64];
-    const cJSON *seen;
-    bool told;
-
-    (void)snprintf(key, sizeof key, "exceptions/%s", v->job_id ? v->job_id : "");
-    seen = json_member(v->snapshot->observations, key);
-    json_foreach (text, json_member(seen, "exceptions")) {
-        add_reason(reasons, cJSON_GetStringValue(text));
-    }
-    told = reasons->child != NULL;
-    if (!told && l->state == JOB_LOST)
-        add_reason(reasons, v->jobs_known ? "the JobManager was restarted and no longer has the job"
-                                          : "the JobManager is gone, and with it the job");
-    if (!reasons->child)
-        add_reason(reasons, v->submitter.message);
-    if (reasons->child && (told || ended_now || !json_has(l->job, "failureReasons")))
-        json_set(l->job, "failureReasons", reasons);
-    else
-        cJSON_Delete(reasons);
-}
-
 static void stopped_effects(const struct view *v, struct life *l, bool ended_now)
 {
     if (!json_has(l->job, "completionTime") || str_empty(json_str(l->job, "completionTime")))
@@ -352,7 +316,7 @@ static void stopped_effects(const struct view *v, struct life *l, bool ended_now
     if (l->state == JOB_LOST)
         json_remove(l->job, "finalSavepoint");
     if (job_state_is_failed(l->state))
-        failure_reasons(v, l, ended_now);
+        life_failure_reasons(v, l, ended_now);
 }
 
 static void running_effects(const struct view *v, struct life *l)
@@ -504,7 +468,7 @@ static bool is_submitting(const struct view *v, struct life *l)
 /* Flink tells why a run failed a moment after it tells that. */
 static void restarting(const struct view *v, struct life *l)
 {
-    failure_reasons(v, l, false);
+    life_failure_reasons(v, l, false);
     schedule_restart(v, l);
 }
 
