@@ -48,6 +48,13 @@ static struct submitter unseen_submitter(const struct view *v, const struct life
     };
 }
 
+/* When the status is late, a run may have been stopped before it is begun here. */
+static bool has_savepoint_of(const struct life *l, const char *job_id)
+{
+    return str_eq(json_str(l->savepoint, "state"), "Succeeded") &&
+           str_eq(json_str(l->savepoint, "jobID"), job_id);
+}
+
 static void begin_run(const struct view *v, struct life *l, const struct submitter *s)
 {
     _cleanup_(freep) char *from = s->from_savepoint ? strdup(s->from_savepoint) : NULL;
@@ -62,7 +69,7 @@ static void begin_run(const struct view *v, struct life *l, const struct submitt
     life_set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
     json_set_str(l->job, "id", s->job_id);
     json_set_str(l->job, "fromSavepoint", from);
-    if (had_savepoint && from)
+    if (had_savepoint && from && !has_savepoint_of(l, s->job_id))
         json_set_str(l->job, "savepointLocation", from);
     json_remove(l->job, "restartCount");
     if (s->restart_count > 0)

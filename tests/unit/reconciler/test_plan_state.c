@@ -115,6 +115,38 @@ Test(plan_state, a_cancellation_wins_over_an_update_under_way)
 }
 
 /* Defect 4. */
+/* The statusreporter was slow: it says all of it at once. */
+Test(plan_state, a_run_that_was_stopped_before_the_status_told_of_it_keeps_its_savepoint)
+{
+    _cleanup_(json_freep) cJSON *before = NULL;
+    char key[64], second[33];
+
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Updating");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    str_copy(second, sizeof second, job_id(&s));
+    flink_lists(&s, second, "RUNNING");
+    json_set(s.snapshot.cluster, "status", TAKE(before));
+    annotate(&s, "job-cancel");
+    make_plan(&s);
+    (void)snprintf(key, sizeof key, "trigger/%s",
+                   json_str_or(find_command(&s, "stop"), "triggerId", ""));
+    carry_out(&s);
+    observe(&s, key, "{\"completed\":true,\"location\":\"file:///s/2\"}");
+    flink_lists(&s, second, "FINISHED");
+    record_status(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///s/2");
+}
+
 Test(plan_state, a_run_after_a_cancelled_one_is_not_cancelled_again)
 {
     scenario_init(&s, SAVEPOINTS);
