@@ -50,6 +50,8 @@ int reconciler_once(struct reconciler *rec, struct error *err);
 void reconciler_turn(struct reconciler *rec);
 /* The same in a moment. */
 void reconciler_wake(struct reconciler *rec);
+/* From due.c: plan what is due, and arm the timer for what gets due later. */
+int reconciler_plan_due(struct reconciler *rec, struct error *err);
 /* From dispatch.c: a message is a hint to look at once. */
 void reconciler_dispatch(const struct message *m, void *userdata);
 /* The journal can't be read or written: logged at most every minute, tried again by the sweep. */

@@ -470,7 +470,7 @@ int statusreporter_run(struct statusreporter *sr, struct error *err)
 {
     int r;
 
-    if (sr->config->common.once) {
+    if (sr->config->common.once || sr->config->common.dry_run) {
         r = run_once(sr, err);
     } else {
         on_sweep(sr);

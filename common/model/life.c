@@ -19,6 +19,14 @@ void life_wake(struct life *l, int64_t at_ms)
         l->wake_ms = at_ms;
 }
 
+void life_set_time(cJSON *object, const char *path, int64_t ms)
+{
+    char text[32];
+
+    time_rfc3339(ms, text);
+    json_set_str(object, path, text);
+}
+
 void life_say(struct life *l, const char *reason, const char *fmt, ...)
 {
     va_list args;

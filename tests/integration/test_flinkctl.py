@@ -56,6 +56,14 @@ def test_why_tells_conditions_and_the_next_step(w: World) -> None:
     check("apply StatefulSet c-taskmanager: it doesn't exist" in told, told)
 
 
+def test_why_tells_the_same_as_json(w: World) -> None:
+    ns = add(w, "session-minimal")
+    told = json.loads(run(w, "why", f"{ns}/c", "--json").stdout)
+    check_equal((told["namespace"], told["name"], told["status"]["state"], told["pods"], told["commands"]),
+                (ns, "c", "Creating", [], []), "what is known")
+    check(any(a["kind"] == "StatefulSet" and a["why"] == "it doesn't exist" for a in told["plan"]["actions"]), str(told["plan"]))
+
+
 def test_a_snapshot_is_decided_on_as_the_journal_is(w: World) -> None:
     ns = add(w, "session-minimal")
     snapshot = run(w, "snapshot", f"{ns}/c").stdout
@@ -103,7 +111,7 @@ def test_the_doctor_finds_what_is_there_and_what_lacks(w: World) -> None:
 
 
 def test_wrong_usage_is_2(w: World) -> None:
-    for args in (["nope"], ["why", "a", "b"], ["why", "--nope"]):
+    for args in (["nope"], ["why", "a", "b"], ["why", "--nope"], ["doctor", "--json"], ["cancel", "c", "--json"]):
         check_equal(run(w, *args).returncode, 2, str(args))
     check_equal(run(w, "why", "--help").returncode, 0, "help")
 

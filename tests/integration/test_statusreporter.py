@@ -234,13 +234,20 @@ def test_metrics_show_each_cluster(w: World) -> None:
     wait_for(lambda: want in w.daemons.metrics(), "the metric", 10)
 
 
-def test_a_dry_run_prints_what_it_would_write(w: World) -> None:
+@test(serial=True)
+def test_a_dry_run_prints_what_it_would_write_and_ends(w: World) -> None:
     ns, _ = running(w)
+    w.daemons.stop("statusreporter")
     w.api.patch_status("FlinkCluster", ns, "c", {"state": "Stopped"})
-    ran = w.daemons.run_once("statusreporter", "--once", "--dry-run", f"--namespace={ns}")
+    version = w.api.get("FlinkCluster", ns, "c")["metadata"]["resourceVersion"]
+    w.wait_stored("FlinkCluster", ns, "c", lambda o: o["metadata"]["resourceVersion"] == version)
+    ran = w.daemons.run_once("statusreporter", "--dry-run", f"--namespace={ns}")
+    w.daemons.start("statusreporter")
     check_equal(ran.returncode, 0, ran.stderr)
-    for line in ran.stdout.splitlines():
-        check_equal(json.loads(line)["namespace"], ns, "a line")
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    check_equal([line["namespace"] for line in lines], [ns], "the lines")
+    check_equal(status(w, ns)["state"], "Stopped", "what is there")
+    wait_state(w, ns, "Running")
 
 
 @test(serial=True)

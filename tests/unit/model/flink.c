@@ -474,6 +474,17 @@ int flink_cancel_job(struct world *w, const char *id)
     return HTTP_NOT_FOUND;
 }
 
+/* No other has more in it; where the user went back to an earlier one, none was taken later. */
+static bool is_newest(const struct world *w, const struct stored *stored)
+{
+    const struct stored *last = stored;
+
+    for (int i = 0; i < w->n_stored; i++)
+        if (!w->stored[i].lost && &w->stored[i] > last)
+            last = &w->stored[i];
+    return w->named_state ? last == stored : stored->progress >= newest_state(w);
+}
+
 void flink_dispose(struct world *w, const char *location)
 {
     struct stored *stored = stored_at(w, location);
@@ -481,6 +492,6 @@ void flink_dispose(struct world *w, const char *location)
     if (!stored)
         return;
     stored->disposed = true;
-    if (stored->progress >= newest_state(w))
+    if (is_newest(w, stored))
         violate(w, "the newest savepoint %s is disposed of", location);
 }

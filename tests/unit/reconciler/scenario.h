@@ -337,6 +337,25 @@ static inline void run_and_fail(struct scenario *s, const char *job, bool last)
     settle(s);
 }
 
+static inline cJSON *submitter(const struct scenario *s)
+{
+    json_foreach (object, s->snapshot.objects)
+        if (str_eq(json_str(object, "kind"), "Job"))
+            return object;
+    return NULL;
+}
+
+/* The stop that is in progress ends the job. */
+static inline void stopped_at(struct scenario *s, const char *location)
+{
+    char text[256];
+
+    flink_lists(s, job_id(s), "FINISHED");
+    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
+    trigger_completes(s, text);
+    settle(s);
+}
+
 /* How many were ever given. */
 static inline int commands(const struct scenario *s, const char *kind)
 {

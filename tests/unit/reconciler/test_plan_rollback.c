@@ -12,18 +12,10 @@ static void done(void)
 
 TestSuite(plan_rollback, .fini = done, .timeout = 20);
 
-static cJSON *submitter(void)
-{
-    json_foreach (object, s.snapshot.objects)
-        if (str_eq(json_str(object, "kind"), "Job"))
-            return object;
-    return NULL;
-}
-
 static const char *submitted_with(void)
 {
     const cJSON *args = json_get(
-        cJSON_GetArrayItem(json_get(submitter(), "spec.template.spec.containers"), 0), "args");
+        cJSON_GetArrayItem(json_get(submitter(&s), "spec.template.spec.containers"), 0), "args");
 
     return cJSON_GetStringValue(cJSON_GetArrayItem(args, cJSON_GetArraySize(args) - 1));
 }
@@ -63,7 +55,7 @@ static void submitter_fails(void)
 {
     flink_lists(&s, "0123456789abcdef0123456789abcdef", "FINISHED");
     after(&s, 15);
-    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    json_set(submitter(&s), "status", parse("{\"failed\":1}"));
     settle(&s);
     settle(&s);
 }
