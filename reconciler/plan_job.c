@@ -108,6 +108,8 @@ static void start(struct planner *p)
         plan_wake(p, checkpoint_due);
         return;
     }
+    if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
+        return; /* the journal is new: what runs there will be known in a moment */
     if (s->json) {
         /* Of the last run. Its job id is recorded (else this would be a new run). */
         plan_delete(p, s->json, "the submitter of an earlier run");
@@ -115,8 +117,6 @@ static void start(struct planner *p)
     }
     if (s->pods_left || p->children_settling || p->v->other_running > 0 || !plan_ha_is_clear(p))
         return;
-    if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
-        return; /* the journal is new: what runs there will be known in a moment */
     submit(p);
 }
 
