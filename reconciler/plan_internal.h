@@ -57,6 +57,9 @@ void plan_drop_submissions(struct planner *p, const char *why);
 /* The run has its final savepoint: it is over. */
 bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);
+/* The last command with a key of @prefix, a slash and a number, and that number (0: the prefix
+ * alone); NULL and -1: none. */
+const cJSON *plan_last_try(const struct planner *p, const char *prefix, int64_t *number);
 /* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until
  * its outcome is recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);

@@ -166,10 +166,18 @@ static int container_trouble(const struct view *v, const cJSON *container, bool 
     return init ? TROUBLE_INIT : TROUBLE_CRASH;
 }
 
+/* Are containers that end started again? A pod that has failed as a whole is at its end whatever
+ * its policy (a Job makes another). */
+static bool is_restarting(const cJSON *pod)
+{
+    return !str_eq(json_str(pod, "spec.restartPolicy"), "Never") &&
+           !str_eq(json_str(pod, "status.phase"), "Failed");
+}
+
 static bool look_at_containers(struct search *s, const cJSON *pod, bool init)
 {
     const char *path = init ? "status.initContainerStatuses" : "status.containerStatuses";
-    bool restarts = !str_eq(json_str(pod, "spec.restartPolicy"), "Never");
+    bool restarts = is_restarting(pod);
 
     json_foreach (container, json_get(pod, path)) {
         int trouble = container_trouble(s->view, container, init, restarts);

@@ -10,6 +10,15 @@
 #include "common/base/time.h"
 #include "common/model/life_internal.h"
 
+/* The reference operator's submitter has told the id of a run that the status doesn't tell of. */
+static bool is_untold_run(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->job_id && !str_eq(s->job_id, json_str(v->rec_job, "id")) &&
+           json_has(v->rec_job, "deployTime") && str_empty(json_str(v->rec_job, "startTime"));
+}
+
 /* A Job that starts a run which the status doesn't know of yet. */
 static bool is_new_run(const struct view *v)
 {
@@ -30,9 +39,13 @@ static bool is_new_run(const struct view *v)
         return !s->failed || str_eq(s->revision, v->revision.next_name);
     /* The reference operator's: it writes deployTime, then creates the Job (spec 04-status 3.2,
      * rules 3 and 4). */
+    if (s->by_flinkd)
+        return false;
+    if (is_untold_run(v))
+        return job_state_is_pending(v->rec_state) || job_state_is_stopped(v->rec_state);
     if (job_state_is_pending(v->rec_state))
-        return !s->by_flinkd && json_has(v->rec_job, "deployTime") && s->active;
-    return job_state_is_stopped(v->rec_state) && !s->by_flinkd && s->active &&
+        return json_has(v->rec_job, "deployTime") && s->active;
+    return job_state_is_stopped(v->rec_state) && s->active &&
            s->created_ms > time_parse_rfc3339(json_str(v->rec_job, "completionTime"));
 }
 
@@ -294,6 +307,8 @@ void life_job(const struct view *v, struct life *l)
         pending_state(v, l);
     else if (job_state_is_failed(l->state) && is_running_at_flink(v))
         l->state = JOB_RUNNING; /* given up too early */
+    if (v->stale_id && job_state_is_active(before) && job_state_is_failed(l->state))
+        json_remove(l->job, "id"); /* the next run must not have it again */
     if (l->state == JOB_RUNNING && before != JOB_RUNNING)
         running_effects(v, l);
     made_effects(v, l);

@@ -215,9 +215,19 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id)
     return NULL;
 }
 
+static bool is_running(const cJSON *job)
+{
+    return job_state_of_flink(json_str(job, "state")) == JOB_RUNNING;
+}
+
 static bool is_running_at_flink(const struct view *v, const char *job_id)
 {
-    return job_state_of_flink(json_str(view_flink_job(v, job_id), "state")) == JOB_RUNNING;
+    return is_running(view_flink_job(v, job_id));
+}
+
+static bool is_before(const cJSON *job, int64_t ms)
+{
+    return json_int(job, "start-time", 0) < ms;
 }
 
 /* The Job that was made for it isn't to be seen yet. */
@@ -252,17 +262,34 @@ static void read_unseen_run(struct view *v)
 }
 
 /* The reference operator's submitter tells the id of its run when it ends, which with an attached
- * client is the end of the job. What Flink has begun since, and nothing else, is that run. */
+ * client is the end of the job. The only one that Flink has begun since is that run. */
 static const char *id_of_attached_run(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
-    const cJSON *job = v->jobs ? v->jobs->child : NULL;
+    const cJSON *run = NULL;
 
-    if (!s->json || s->by_flinkd || !s->active || v->rec_state != JOB_DEPLOYING || !job ||
-        job->next || job_state_of_flink(json_str(job, "state")) != JOB_RUNNING ||
-        json_int(job, "start-time", 0) < s->created_ms)
+    if (!s->json || s->by_flinkd || !s->active || v->rec_state != JOB_DEPLOYING)
         return NULL;
-    return json_str(job, "jid");
+    json_foreach (job, v->jobs) {
+        if (is_before(job, s->created_ms) && !is_running(job))
+            continue;
+        if (run)
+            return NULL;
+        run = job;
+    }
+    return is_running(run) && !is_before(run, s->created_ms) ? json_str(run, "jid") : NULL;
+}
+
+/* The reference operator writes the id of a run when Flink has it. Until then that of the run
+ * before is recorded, which Flink may still list. */
+static bool is_id_of_run_before(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->json && !s->deleting && !s->by_flinkd && v->mode != MODE_APPLICATION &&
+           !str_empty(json_str(v->rec_job, "deployTime")) &&
+           str_empty(json_str(v->rec_job, "startTime")) &&
+           !is_running_at_flink(v, json_str(v->rec_job, "id"));
 }
 
 static void read_flink(struct view *v)
@@ -280,13 +307,14 @@ static void read_flink(struct view *v)
     v->job_id = v->submitter.job_id;
     if (!v->job_id)
         v->job_id = id_of_attached_run(v);
-    if (!v->job_id)
+    v->stale_id = !v->job_id && is_id_of_run_before(v);
+    if (!v->job_id && !v->stale_id)
         v->job_id = not_blank(json_str(v->rec_job, "id"));
     read_unseen_run(v);
     json_foreach (job, v->jobs) {
         const char *id = json_str(job, "jid");
 
-        if (job_state_of_flink(json_str(job, "state")) != JOB_RUNNING || str_eq(id, v->job_id))
+        if (!is_running(job) || str_eq(id, v->job_id))
             continue;
         v->other_running++;
         v->other_running_id = id;

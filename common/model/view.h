@@ -77,6 +77,7 @@ struct view {
     char unseen_job_id[33];
     /* Flink */
     bool jobs_known; /* a list was obtained from the present JobManager and is reachable now */
+    bool stale_id; /* the recorded id is that of the run before the one being submitted */
     int64_t jobs_since_ms; /* since when the list reads as it does */
     int64_t unreachable_since_ms; /* 0: reachable or never asked */
     bool unseen_run; /* job_id is of a run whose submitter was gone before the status knew of it */

@@ -467,3 +467,66 @@ Test(plan_job,
     cr_expect_str_eq(job_id(&s), first);
     expect_count("submit", 2);
 }
+
+/* So many tries under that key have failed, the last now. */
+static void have_failed(const char *kind, const char *prefix, int n)
+{
+    char text[256];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(text, sizeof text,
+                       "{\"kind\":\"%s\",\"key\":\"%s/%d\",\"state\":\"failed\",\"changedAt\":%lld,"
+                       "\"result\":{\"error\":\"quota\"}}",
+                       kind, prefix, i, (long long)s.now_ms);
+        json_add_item(s.snapshot.commands, parse(text));
+    }
+}
+
+static const char *commanded(const char *kind)
+{
+    for (int i = 0; i < s.plan.n; i++)
+        if (s.plan.actions[i].kind == ACTION_COMMAND &&
+            str_eq(json_str(s.plan.actions[i].manifest, "kind"), kind))
+            return json_str_or(s.plan.actions[i].manifest, "key", "");
+    return "";
+}
+
+Test(plan_job, a_submitter_that_is_refused_is_tried_for_ever)
+{
+    char prefix[64] = "";
+
+    scenario_init(&s, "");
+    for (int i = 0; i < 20 && !prefix[0]; i++) {
+        record_status(&s);
+        make_plan(&s);
+        str_copy(prefix, sizeof prefix, commanded("submit"));
+        if (!prefix[0])
+            carry_out(&s);
+    }
+    cr_assert(str_ends(prefix, "/0"));
+    prefix[strlen(prefix) - 2] = '\0';
+    have_failed("submit", prefix, 1200);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "SubmitterRefused");
+    cr_expect_eq(s.plan.wake_ms, s.now_ms + 300 * 1000);
+    after(&s, 300);
+    make_plan(&s);
+    cr_expect(str_ends(commanded("submit"), "/1200"), "%s", commanded("submit"));
+}
+
+Test(plan_job, a_job_that_does_not_go_is_cancelled_for_ever)
+{
+    char prefix[64];
+
+    scenario_init(&s, "");
+    run(&s);
+    annotate(&s, "job-cancel");
+    (void)snprintf(prefix, sizeof prefix, "cancel/%s", job_id(&s));
+    have_failed("cancel", prefix, 1200);
+    after(&s, 60);
+    make_plan(&s);
+    make_plan(&s);
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(str_ends(commanded("cancel"), "/1200"), "%s", commanded("cancel"));
+}

@@ -133,6 +133,13 @@ Test(pod_reason, a_crash_is_told_until_the_container_is_ready_again)
     expect_nothing();
 }
 
+Test(pod_reason, a_pod_that_has_failed_for_good_does_not_crash_in_a_loop)
+{
+    pod("c-job-submitter-x", NULL, "Failed",
+        "{'state':{'terminated':{'exitCode':1,'message':'oops'}}}");
+    expect_nothing();
+}
+
 Test(pod_reason, running_out_of_memory_names_the_limit)
 {
     pod("c-taskmanager-0", "taskmanager", "Running",
