@@ -3,10 +3,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
-#include "common/kube/base64.h"
 #include "common/kube/resource.h"
 #include "flinkctl/doctor.h"
 

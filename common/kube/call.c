@@ -42,11 +42,6 @@ struct kube_call {
 
 static void on_response(const struct http_response *response, void *userdata);
 
-static int no_memory(struct error *err)
-{
-    return error_set(err, ENOMEM, "out of memory");
-}
-
 /* ---- turns ---- */
 
 /* True: @call may be sent now. Streams last for ever and don't count. */
@@ -283,7 +278,7 @@ static int call_send(struct kube_call *call, struct error *err)
     };
 
     if (!type_line)
-        return no_memory(err);
+        return error_no_memory(err);
     return http_start(call->client->http, &request, &call->transfer, err);
 }
 
@@ -377,9 +372,9 @@ static int call_fill(struct kube_call *call, const struct kube_request *request,
     if (request->body && kube_verb_content_type(request->verb)) {
         call->body = request->canonical ? json_canonical(request->body) : json_text(request->body);
         if (!call->body)
-            return no_memory(err);
+            return error_no_memory(err);
     }
-    return call->url && call->timer ? 0 : no_memory(err);
+    return call->url && call->timer ? 0 : error_no_memory(err);
 }
 
 static void call_link(struct kube_call *call)
@@ -400,7 +395,7 @@ static int call_new(struct kube_client *client, const struct kube_request *reque
     int r;
 
     if (!call)
-        return no_memory(err);
+        return error_no_memory(err);
     call->client = client;
     call->on_done = on_done;
     call->userdata = userdata;
