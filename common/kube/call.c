@@ -139,6 +139,16 @@ static bool is_ok(int status)
     return status >= 200 && status < 300;
 }
 
+/* Of a body that is no Status: without the line break at its end. */
+static int text_len(const char *body)
+{
+    size_t len = str_utf8_cut(body, MESSAGE_BYTES_MAX);
+
+    while (len && strchr(" \t\r\n", body[len - 1]))
+        len--;
+    return (int)len;
+}
+
 /* @text: room for a message that has to be made. */
 static void read_answer(const struct kube_call *call, const struct http_response *http,
                         struct kube_response *answer, struct error *text)
@@ -166,8 +176,7 @@ static void read_answer(const struct kube_call *call, const struct http_response
     if (http->status == 404 && !*answer->reason)
         answer->reason = "NotFound"; /* a kind that isn't installed: there is no such path */
     if (!*answer->message) {
-        error_set(text, EIO, "HTTP status %d: %.*s", http->status,
-                  (int)str_utf8_cut(body, MESSAGE_BYTES_MAX), body);
+        error_set(text, EIO, "HTTP status %d: %.*s", http->status, text_len(body), body);
         answer->message = text->text;
     }
 }
