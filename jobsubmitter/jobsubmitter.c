@@ -20,11 +20,6 @@ enum {
 
 /* ---- the journal ---- */
 
-static bool is_transient(int r)
-{
-    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
-}
-
 /* Claims of a predecessor that died under this name are free again: acting twice is harmless. */
 static int release_claims(struct jobsubmitter *js, struct error *err)
 {
@@ -145,7 +140,7 @@ static int open_all(struct jobsubmitter *js, struct error *err)
             return error_set(err, ENOMEM, "out of memory");
     }
     r = open_journal(js, err);
-    if (!r || is_visit(js) || !is_transient(r))
+    if (!r || is_visit(js) || !journal_is_transient(r))
         return r;
     log_error("%s, retrying in %d ms", err->text, SWEEP_MS);
     return 0;

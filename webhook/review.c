@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/model/admission.h"
-#include "webhook/base64.h"
 #include "webhook/json_patch.h"
 
 enum { MESSAGE_MAX = 16 * 1024, UID_MAX = 253, VALUES_MAX = 100 * 1000 };

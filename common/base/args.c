@@ -184,7 +184,7 @@ int args_parse(const char *program, const char *about, const struct arg *table, 
         }
     }
     r = set_from_environment(table, n, config, err);
-    for (char **at = argv + 1; !r && at < end; at++)
+    for (char **at = argv + 1; !r && at < end && *at; at++)
         r = set_flag(table, n, &at, config, err);
     return r;
 }

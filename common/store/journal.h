@@ -33,6 +33,9 @@ struct journal_options {
  * unwritable; retry later. */
 int journal_open(const char *path, const struct journal_options *options, struct journal **ret,
                  bool *rebuilt, struct error *err);
+/** May what failed with @r go well later, perhaps after opening anew? Not for a journal of a newer
+ * flinkd. */
+bool journal_is_transient(int r);
 struct journal *journal_close(struct journal *j);
 /** From now on a write waits so long for those of others (at the end of a daemon: not for long). */
 void journal_set_busy_timeout(struct journal *j, int busy_timeout_ms);

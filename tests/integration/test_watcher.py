@@ -466,6 +466,23 @@ def test_the_lease_is_taken_renewed_and_given_back(w: World) -> None:
 
 
 @test(serial=True)
+def test_sigterm_ends_who_leads_within_two_seconds_while_the_api_server_hangs(w: World) -> None:
+    ns = w.namespace()
+    args = {"watcher": ["--leader-election", f"--leader-election-namespace={ns}", "--identity=me"]}
+    with Daemons(w.cluster, ("watcher",), args=args) as d:
+        wait_for(lambda: leader(d) == ("me", True), "the Lease", 10)
+        w.cluster.tool("signal", "kube-apiserver", "STOP")
+        try:
+            began = time.monotonic()
+            check_equal(d.stop("watcher"), 0, "the exit code")
+            check(time.monotonic() - began < 2, f"it took {time.monotonic() - began:.1f} s")
+        finally:
+            w.cluster.tool("signal", "kube-apiserver", "CONT")
+        check_equal(leader(d), ("", False), "what the journal says")
+        check("it runs out by itself" in d.log("watcher"), "it says that the Lease isn't released")
+
+
+@test(serial=True)
 def test_while_somebody_else_holds_the_lease_it_only_watches_and_then_takes_over(w: World) -> None:
     ns = w.namespace()
     w.api.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE},

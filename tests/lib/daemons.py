@@ -246,8 +246,9 @@ class Daemons:
         return self.http_get(METRICS_PORT + 100 * self.number, "/metrics")[1]
 
     def is_ready(self, daemon: str) -> bool:
-        if not self.running(daemon):
-            fail(f"{daemon} has ended with {self.processes[daemon].returncode}: {self.tail(daemon)}")
+        p = self.processes.get(daemon)  # whoever restarts it may be between the two
+        if not p or p.poll() is not None:
+            fail(f"{daemon} has ended with {p and p.returncode}: {self.tail(daemon)}")
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.http_get(self.health_port(daemon), "/readyz")[0] == 200
         return False

@@ -222,7 +222,7 @@ Test(kube, a_kind_that_is_not_installed_is_not_found)
     script[0] = (struct fake_answer){.status = 404, .body = "404 page not found\n"};
     a = get_pod();
     cr_expect_str_eq(a.reason, "NotFound");
-    cr_expect_str_eq(a.message, "HTTP status 404: 404 page not found\n");
+    cr_expect_str_eq(a.message, "HTTP status 404: 404 page not found");
 }
 
 Test(kube, a_server_that_recovers_is_asked_again)
