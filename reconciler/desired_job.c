@@ -131,16 +131,17 @@ static cJSON *submitter_args(const struct desired *d, const struct desired_job *
     return args;
 }
 
-/* Python is run by a Java program of Flink's, whose options come before the program's own. */
+/* Python is run by a Java program of Flink's, whose options come before the program's own. A class
+ * of the user's has all its arguments to itself. */
 static void add_application_program(const struct desired *d, cJSON *args)
 {
-    bool python =
-        !str_blank(json_str(d->job, "pyFile")) || !str_blank(json_str(d->job, "pyModule"));
     const char *class_name = json_str(d->job, "className");
+    bool named = !str_blank(json_str(d->job, "pyFile")) || !str_blank(json_str(d->job, "pyModule"));
 
-    add_option(args, "--job-classname",
-               python && str_blank(class_name) ? PYTHON_DRIVER : class_name);
-    if (!python)
+    if (str_blank(class_name) && named)
+        class_name = PYTHON_DRIVER;
+    add_option(args, "--job-classname", class_name);
+    if (!named || !str_eq(class_name, PYTHON_DRIVER))
         return;
     add_option(args, "-py", json_str(d->job, "pyFile"));
     add_option(args, "-pyfs", json_str(d->job, "pyFiles"));

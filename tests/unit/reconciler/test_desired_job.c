@@ -281,6 +281,24 @@ Test(desired_application, python_is_run_by_flinks_driver_with_its_options_first)
         "'-pyfs','/m.py','-pym','m','--a']");
 }
 
+Test(desired_application, with_a_class_of_the_users_python_fields_are_ignored)
+{
+    expect_json(
+        submitter(EDITS(APPLICATION, {"spec.job.className", q("'org.X'")},
+                        {"spec.job.pyFile", q("'/a.py'")}, {"spec.job.pyFiles", q("'/b.py'")},
+                        {"spec.job.pyModule", q("'m'")}, {"spec.job.args", q("['x']")})),
+        MAIN "args",
+        "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
+        "','--job-classname','org.X','x']");
+    expect_json(
+        submitter(EDITS(APPLICATION,
+                        {"spec.job.className", q("'org.apache.flink.client.python.PythonDriver'")},
+                        {"spec.job.pyFile", q("'/a.py'")}, {"spec.job.args", q("['x']")})),
+        MAIN "args",
+        "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
+        "','--job-classname','org.apache.flink.client.python.PythonDriver','-py','/a.py','x']");
+}
+
 Test(desired_application, without_high_availability_it_ends_with_its_first_pod)
 {
     const cJSON *job = submitter(EDITS(APPLICATION));
