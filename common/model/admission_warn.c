@@ -6,6 +6,7 @@
 #include "common/model/findings.h"
 #include "common/model/flink_memory.h"
 #include "common/model/names.h"
+#include "common/model/python_args.h"
 
 static bool is_application(const cJSON *spec)
 {
@@ -68,41 +69,18 @@ static void warn_properties(const cJSON *spec, struct findings *f)
                "Flink's REST API, so it can't submit the job or see its state");
 }
 
-/* Arguments come last on Flink's command line, so these reach the program instead of Flink. */
+/* Arguments come last on Flink's command line, so these reach the program instead of Flink. Other
+ * options for Python are put in front. */
 static void warn_python(const cJSON *job, struct findings *f)
 {
     static const char *const options[] = {
-        "-py",
-        "--python",
-        "-pym",
-        "--pyModule",
-        "-pyfs",
-        "--pyFiles",
-        "-pyreq",
-        "--pyRequirements",
-        "-pyarch",
-        "--pyArchives",
-        "-pyexec",
-        "--pyExecutable",
-        "-pyclientexec",
-        "--pyClientExecutable",
-        "-pypath",
-        "--pyPythonPath",
-        "-p",
-        "--parallelism",
-        "-s",
-        "--fromSavepoint",
-        "-d",
-        "--detached",
-        "-m",
-        "--jobmanager",
-        "-C",
-        "--classpath",
-        "-n",
-        "--allowNonRestoredState",
+        "-py", "--python",      "-pym", "--pyModule",
+        "-p",  "--parallelism", "-s",   "--fromSavepoint",
+        "-d",  "--detached",    "-m",   "--jobmanager",
+        "-C",  "--classpath",   "-n",   "--allowNonRestoredState",
     };
 
-    if (str_empty(json_str(job, "pyFile")) && str_empty(json_str(job, "pyModule")))
+    if (!python_is_named(job) || !python_is_job(job))
         return;
     json_foreach (arg, json_member(job, "args")) {
         const char *text = cJSON_GetStringValue(arg);

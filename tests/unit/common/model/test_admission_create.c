@@ -334,6 +334,11 @@ Test(admission_create, C24b_application_mode_needs_a_class)
                           {"spec.job.pyModule", "\"m\""}));
     expect_accepted(EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", NULL},
                           {"spec.job.args", "[\"-py\",\"x.py\"]"}));
+    expect_accepted(EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", NULL},
+                          {"spec.job.args", "[\"--pyModule=m\"]"}));
+    expect_refused("C24b", "spec.job.className", "className is unspecified",
+                   EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", "\" \""},
+                         {"spec.job.pyFile", "\" \""}));
 }
 
 Test(admission_create, C25_parallelism_is_at_least_one)

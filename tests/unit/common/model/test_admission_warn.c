@@ -69,9 +69,18 @@ Test(admission_warn, a_rest_api_that_only_speaks_tls)
 
 Test(admission_warn, python_options_after_the_program)
 {
-    warns("\"--pyFiles\" follows the Python program",
-          EDITS({"spec.job.pyFile", "\"a.py\""}, {"spec.job.args", "[\"--pyFiles\",\"b.py\"]"}));
-    expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.args", "[\"--pyFiles\"]"}))),
+    const struct edit python[] = {{"spec.job.jarFile", NULL},
+                                  {"spec.job.className", NULL},
+                                  {"spec.job.pyFile", "\"a.py\""},
+                                  {"spec.job.args", "[\"--parallelism\",\"2\"]"},
+                                  {NULL, NULL}};
+
+    warns("\"--parallelism\" follows the Python program", python);
+    expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.args", "[\"--parallelism\"]"}))),
+                      "follows");
+    expect_no_warning(fixture_create(fixture_job(
+                          EDITS({"spec.job.jarFile", NULL}, {"spec.job.pyFile", "\"a.py\""},
+                                {"spec.job.args", "[\"--pyFiles\",\"b.py\"]"}))),
                       "follows");
     expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.pyFile", "\"a.py\""},
                                                        {"spec.job.args", "[\"--input\"]"}))),
