@@ -6,6 +6,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/model/findings.h"
 #include "common/model/names.h"
 #include "common/model/rollback.h"
 
@@ -420,7 +421,7 @@ static void read_jobmanager_pods(struct view *v)
     }
 }
 
-static void read_validity(struct view *v)
+static void read_findings(struct view *v)
 {
     struct findings findings; /* large; mostly nothing is written there */
 
@@ -437,6 +438,19 @@ static void read_validity(struct view *v)
         v->invalid |= !str_eq(findings.errors[i].field, "spec.job.cancelRequested");
     if (v->invalid)
         findings_text(&findings, v->invalid_text, sizeof v->invalid_text);
+}
+
+/* The same as the webhook does, which may not have run. */
+static void read_validity(struct view *v)
+{
+    struct error err = {0};
+
+    if (cluster_check_types(v->snapshot->cluster, &err)) {
+        v->invalid = true;
+        str_copy(v->invalid_text, sizeof v->invalid_text, err.text);
+    } else {
+        read_findings(v);
+    }
 }
 
 static void read_spec(struct view *v)
