@@ -119,6 +119,8 @@ Test(admission_warn, an_autoscaler_that_kubernetes_refuses)
 Test(admission_warn, a_scheduler_that_is_not_known)
 {
     warns("only volcano is", EDITS({"spec.batchScheduler", "{\"name\":\"yunikorn\"}"}));
+    warns("only volcano is", EDITS({"spec.batchSchedulerName", "\"yunikorn\""},
+                                   {"spec.batchScheduler", "{\"name\":\"volcano\"}"}));
     expect_no_warning(
         fixture_create(fixture_job(EDITS({"spec.batchScheduler", "{\"name\":\"volcano\"}"}))),
         "only");
