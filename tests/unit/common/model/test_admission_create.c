@@ -306,6 +306,13 @@ Test(admission_create, C22b_an_unknown_deployment_type_is_refused)
     expect_accepted(EDITS({"spec.taskManager.deploymentType", "\"\""}));
 }
 
+Test(admission_create, C4c_hadoops_configmap_is_named)
+{
+    expect_refused("C4c", "spec.hadoopConfig.configMapName", "ConfigMap is unspecified",
+                   EDITS({"spec.hadoopConfig", "{\"mountPath\":\"/h\"}"}));
+    expect_accepted(EDITS({"spec.hadoopConfig", "{\"configMapName\":\"h\"}"}));
+}
+
 /* ---- C23 to C29 ---- */
 
 Test(admission_create, C23_annotations_and_labels_of_the_job_are_valid)

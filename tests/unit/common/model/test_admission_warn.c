@@ -55,6 +55,8 @@ Test(admission_warn, task_slots_that_are_no_number)
 {
     warns("numberOfTaskSlots",
           EDITS({"spec.flinkProperties", "{\"taskmanager.numberOfTaskSlots\":\"many\"}"}));
+    warns("numberOfTaskSlots \"0\" is no number of slots",
+          EDITS({"spec.flinkProperties", "{\"taskmanager.numberOfTaskSlots\":\"0\"}"}));
 }
 
 Test(admission_warn, a_rest_api_that_only_speaks_tls)
@@ -105,6 +107,31 @@ Test(admission_warn, fields_of_the_job_that_application_mode_ignores)
     warns("spec.job.nodeSelector is ignored in mode Application", edits);
     expect_no_warning(
         fixture_create(fixture_job(EDITS({"spec.job.nodeSelector", "{\"a\":\"b\"}"}))), "ignored");
+}
+
+Test(admission_warn, what_runs_the_jobmanager_in_application_mode_takes_no_jar)
+{
+    static const struct {
+        const char *path, *json, *words;
+    } cases[] = {
+        {"spec.job.jarFile", "\"/x.jar\"", "spec.job.jarFile is ignored"},
+        {"spec.job.classPath", "[\"file:///x\"]", "spec.job.classPath is ignored"},
+        {"spec.job.noLoggingToStdout", "true", "spec.job.noLoggingToStdout is ignored"},
+        {"spec.job.pyFile", "\"/x.py\"", "pyModule are ignored in mode Application beside"},
+        {"spec.jobManager.volumeClaimTemplates", "[{\"spec\":{}}]",
+         "spec.jobManager.volumeClaimTemplates is ignored"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        warns(cases[i].words,
+              EDITS({"spec.job.mode", "\"Application\""}, {cases[i].path, cases[i].json}));
+        expect_no_warning(fixture_create(fixture_job(EDITS({cases[i].path, cases[i].json}))),
+                          "ignored in mode");
+    }
+    cr_expect_eq(fixture_create(fixture_job(EDITS({"spec.job.mode", "\"Application\""},
+                                                  {"spec.job.jarFile", NULL})))
+                     ->n_warnings,
+                 0);
 }
 
 Test(admission_warn, an_autoscaler_that_kubernetes_refuses)
