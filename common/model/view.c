@@ -8,6 +8,7 @@
 #include "common/base/time.h"
 #include "common/model/findings.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "common/model/rollback.h"
 
 static enum job_mode mode_of(const cJSON *job)
@@ -410,8 +411,7 @@ static bool is_starting(const cJSON *pod)
 static void read_jobmanager_pods(struct view *v)
 {
     json_foreach (object, v->snapshot->objects) {
-        if (!str_eq(json_str(object, "kind"), "Pod") ||
-            !str_eq(metadata_value(object, "labels", LABEL_COMPONENT), "jobmanager"))
+        if (!str_eq(json_str(object, "kind"), "Pod") || !pod_is(object, POD_JOBMANAGER))
             continue;
         v->jobmanager_pod = true;
         if (is_container_running(object))
