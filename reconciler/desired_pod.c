@@ -173,19 +173,18 @@ static void set_env_vars(const struct desired *d, cJSON *pod)
 }
 
 /* Lists that the API server keeps by key may not have a key twice when they are applied; when they
- * are created they may, and the last one counts. */
+ * are created they may, and the last one counts. It takes the first one's place, since what comes
+ * between may refer to it. */
 static void drop_duplicates(cJSON *list, const char *key)
 {
     cJSON *next;
 
     for (cJSON *item = list ? list->child : NULL; item; item = next) {
-        bool again = false;
+        cJSON *first = find_item(list, key, json_str_or(item, key, ""));
 
         next = item->next;
-        for (const cJSON *later = next; later && !again; later = later->next)
-            again = str_eq(json_str(later, key), json_str_or(item, key, ""));
-        if (again)
-            cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+        if (first && first != item)
+            cJSON_ReplaceItemViaPointer(list, first, cJSON_DetachItemViaPointer(list, item));
     }
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "reconciler/desired.h"
 #include "reconciler/plan_internal.h"
 
@@ -43,13 +44,12 @@ static bool is_by_flinkd(const cJSON *live)
 /* A pod of the workload @name that is left from before @live (NULL: gone) was created. */
 static bool has_pods_of(const struct planner *p, const char *name)
 {
-    const char *component = str_ends(name, "-taskmanager") ? "taskmanager" : "jobmanager";
+    const char *component = str_ends(name, "-taskmanager") ? POD_TASKMANAGER : POD_JOBMANAGER;
 
     json_foreach (object, p->v->snapshot->objects) {
         const cJSON *owner = cJSON_GetArrayItem(json_get(object, "metadata.ownerReferences"), 0);
 
-        if (str_eq(json_str(object, "kind"), "Pod") &&
-            str_eq(map_value(object, "metadata.labels", LABEL_COMPONENT), component) &&
+        if (str_eq(json_str(object, "kind"), "Pod") && pod_is(object, component) &&
             !str_eq(json_str(owner, "kind"), "Job"))
             return true;
     }
@@ -263,8 +263,7 @@ static bool is_rolling(const struct planner *p, const cJSON *live)
         const char *hash = map_value(object, "metadata.labels", "controller-revision-hash");
 
         if (str_eq(json_str(object, "kind"), "Pod") && update && hash &&
-            str_eq(map_value(object, "metadata.labels", LABEL_COMPONENT), "jobmanager") &&
-            !str_eq(hash, update))
+            pod_is(object, POD_JOBMANAGER) && !str_eq(hash, update))
             return true;
     }
     return false;

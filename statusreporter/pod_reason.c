@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 
 /* From the surest cause to the vaguest. */
 enum trouble {
@@ -89,7 +90,7 @@ static const char *pod_name(const cJSON *pod)
 static size_t component_of(const struct view *v, const cJSON *pod)
 {
     const cJSON *labels = json_get(pod, "metadata.labels");
-    const char *component = cJSON_GetStringValue(json_member(labels, LABEL_COMPONENT));
+    const char *component = pod_component(pod);
 
     for (size_t i = 0; i < COMPONENT_SUBMITTER; i++) {
         if (str_eq(component, components[i]))

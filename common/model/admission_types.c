@@ -223,6 +223,10 @@ static const struct {
     {"resourceFieldRef", "divisor"},
     {"target", "averageValue"},
     {"target", "value"},
+    {"scaleUp", "tolerance"},
+    {"scaleDown", "tolerance"},
+    {"capacity", NULL}, /* a claim's */
+    {"allocatedResources", NULL},
     {"jobManager", "memoryOffHeapMin"},
     {"taskManager", "memoryOffHeapMin"},
 };

@@ -1,4 +1,4 @@
-/* How the rules of admission report (see admission.h); for common/model/admission_*.c only. */
+/* How the rules of admission report (see admission.h); for common/model/ only. */
 #ifndef COMMON_MODEL_FINDINGS_H
 #define COMMON_MODEL_FINDINGS_H
 

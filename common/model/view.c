@@ -6,7 +6,9 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/model/findings.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "common/model/rollback.h"
 
 static enum job_mode mode_of(const cJSON *job)
@@ -437,8 +439,7 @@ static bool is_starting(const cJSON *pod)
 static void read_jobmanager_pods(struct view *v)
 {
     json_foreach (object, v->snapshot->objects) {
-        if (!str_eq(json_str(object, "kind"), "Pod") ||
-            !str_eq(metadata_value(object, "labels", LABEL_COMPONENT), "jobmanager"))
+        if (!str_eq(json_str(object, "kind"), "Pod") || !pod_is(object, POD_JOBMANAGER))
             continue;
         v->jobmanager_pod = true;
         if (is_container_running(object))
@@ -448,7 +449,7 @@ static void read_jobmanager_pods(struct view *v)
     }
 }
 
-static void read_validity(struct view *v)
+static void read_findings(struct view *v)
 {
     struct findings findings; /* large; mostly nothing is written there */
 
@@ -465,6 +466,19 @@ static void read_validity(struct view *v)
         v->invalid |= !str_eq(findings.errors[i].field, "spec.job.cancelRequested");
     if (v->invalid)
         findings_text(&findings, v->invalid_text, sizeof v->invalid_text);
+}
+
+/* The same as the webhook does, which may not have run. */
+static void read_validity(struct view *v)
+{
+    struct error err = {0};
+
+    if (cluster_check_types(v->snapshot->cluster, &err)) {
+        v->invalid = true;
+        str_copy(v->invalid_text, sizeof v->invalid_text, err.text);
+    } else {
+        read_findings(v);
+    }
 }
 
 static void read_spec(struct view *v)

@@ -48,6 +48,19 @@ def test_a_pod_is_stored_without_what_nobody_reads(w: World) -> None:
     check_equal([sorted(m) for m in pod["metadata"]["managedFields"]], [["manager", "operation"]], "managed fields")
 
 
+def test_a_pod_belongs_to_its_workloads_cluster_whatever_podlabels_say(w: World) -> None:
+    ns = w.namespace()
+    uid = w.add_cluster(ns)
+    w.flink.add_job(ns, "wc")
+    w.api.create({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "jobmanager", "image": "flink:1.20"}]}, "metadata": {
+        "name": "wc-jobmanager-0", "labels": {"app": "flink", "cluster": "mine", "component": "mine"}, "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "wc-jobmanager", "uid": "u", "controller": True}]}}, ns)
+    w.set_container(ns, "wc-jobmanager-0", "jobmanager", 3, {"running": {"startedAt": "2026-01-02T03:04:05Z"}})
+    w.wait_observation(uid, "overview", lambda o: o["reachable"] and o["jmRestarts"] == 3)
+    rows = w.daemons.journal.rows("SELECT cluster_uid, cluster_name FROM object WHERE ns = ? AND kind = 'Pod'", ns)
+    check_equal(list(map(tuple, rows)), [(uid, "wc")], "the cluster of the pod")
+
+
 def test_flinks_own_configmaps_are_stored_once_without_their_data(w: World) -> None:
     ns = w.namespace()
     w.add_cluster(ns)

@@ -48,6 +48,20 @@ Test(plan_job, nothing_is_made_for_a_batch_scheduler_that_is_not_known)
     cr_expect(object_of(&s, "PodGroup", "flink-c"));
 }
 
+Test(plan_job, the_deprecated_batch_scheduler_replaces_the_other_one)
+{
+    scenario_init(&s, "");
+    json_set_str(s.snapshot.cluster, "spec.batchScheduler.name", "yunikorn");
+    json_set_str(s.snapshot.cluster, "spec.batchSchedulerName", "volcano");
+    settle(&s);
+    cr_expect(object_of(&s, "PodGroup", "flink-c"));
+    json_set_str(s.snapshot.cluster, "spec.batchScheduler.name", "volcano");
+    json_set_str(s.snapshot.cluster, "spec.batchSchedulerName", "yunikorn");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "UnknownBatchScheduler");
+    cr_expect(strstr(s.plan.blocked_text, "\"yunikorn\""), "%s", s.plan.blocked_text);
+}
+
 Test(plan_job, an_empty_batch_scheduler_is_none)
 {
     scenario_init(&s, "");

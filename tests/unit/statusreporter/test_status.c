@@ -43,6 +43,17 @@ Test(status, workloads_without_a_status_are_zero_of_zero)
     expect_str(k.status, "state", "Creating");
 }
 
+Test(status, the_selector_is_that_of_the_pods_as_podlabels_made_them)
+{
+    session(NULL);
+    known_child(&k, "StatefulSet", "c-taskmanager",
+                "{'spec':{'selector':{'matchLabels':{'app':'mine','cluster':'c','component':'tm',"
+                "'other':'x'}}}}");
+    known_read(&k);
+    expect_json(known_status(&k), "components.taskManager.selector",
+                "'app=mine,cluster=c,component=tm'");
+}
+
 Test(status, ready_components_make_a_running_cluster)
 {
     session("{'state':'Creating','components':{}}");

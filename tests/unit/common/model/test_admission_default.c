@@ -190,6 +190,16 @@ Test(admission_default, quantities_are_canonical)
          "{\"maxReplicas\":2,\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"memory\","
          "\"target\":"
          "{\"type\":\"AverageValue\",\"averageValue\":\"1Gi\"}}}]}"},
+        {"spec.taskManager.horizontalPodAutoscaler",
+         "{\"maxReplicas\":2,\"behavior\":{\"scaleUp\":{\"tolerance\":0.05},"
+         "\"scaleDown\":{\"tolerance\":\"0.050\"}}}",
+         "{\"maxReplicas\":2,\"behavior\":{\"scaleUp\":{\"tolerance\":\"50m\"},"
+         "\"scaleDown\":{\"tolerance\":\"50m\"}}}"},
+        {"spec.taskManager.volumeClaimTemplates",
+         "[{\"metadata\":{},\"spec\":{\"resources\":{}},\"status\":{\"capacity\":{\"storage\":"
+         "\"1024Mi\"},\"allocatedResources\":{\"storage\":1000}}}]",
+         "[{\"metadata\":{},\"spec\":{\"resources\":{}},\"status\":{\"capacity\":{\"storage\":"
+         "\"1Gi\"},\"allocatedResources\":{\"storage\":\"1k\"}}}]"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
