@@ -113,25 +113,28 @@ void doctor_crd(struct doctor *d)
 
 /* ---- permissions ---- */
 
+#define CHILD_VERBS "get", "list", "watch", "create", "patch", "delete"
+
+/* Those of deploy/manifests/rbac.yaml, without Volcano's, which not everybody has. */
 static const struct {
     const char *group, *resource, *subresource;
     const char *verbs[8];
 } permissions[] = {
     {"flinkoperator.k8s.io", "flinkclusters", "", {"get", "list", "watch", "patch"}},
     {"flinkoperator.k8s.io", "flinkclusters", "status", {"patch"}},
-    {"", "configmaps", "", {"list", "watch", "create", "patch", "delete"}},
-    {"", "services", "", {"list", "watch", "create", "patch", "delete"}},
+    {"", "configmaps", "", {CHILD_VERBS}},
+    {"", "services", "", {CHILD_VERBS}},
+    {"apps", "statefulsets", "", {CHILD_VERBS}},
+    {"apps", "deployments", "", {CHILD_VERBS}},
+    {"networking.k8s.io", "ingresses", "", {CHILD_VERBS}},
+    {"policy", "poddisruptionbudgets", "", {CHILD_VERBS}},
+    {"autoscaling", "horizontalpodautoscalers", "", {CHILD_VERBS}},
+    {"batch", "jobs", "", {"get", "list", "watch", "create", "delete"}},
+    {"apps", "controllerrevisions", "", {"list", "watch", "create", "patch", "delete"}},
+    {"", "persistentvolumeclaims", "", {"list", "watch", "patch"}},
     {"", "pods", "", {"list", "watch"}},
     {"", "pods", "log", {"get"}},
-    {"", "persistentvolumeclaims", "", {"list", "watch", "patch"}},
-    {"", "events", "", {"create", "patch"}},
-    {"apps", "statefulsets", "", {"list", "watch", "create", "patch", "delete"}},
-    {"apps", "deployments", "", {"list", "watch", "create", "patch", "delete"}},
-    {"apps", "controllerrevisions", "", {"list", "watch", "create", "patch", "delete"}},
-    {"batch", "jobs", "", {"list", "watch", "create", "patch", "delete"}},
-    {"networking.k8s.io", "ingresses", "", {"list", "watch", "create", "patch", "delete"}},
-    {"policy", "poddisruptionbudgets", "", {"list", "watch", "create", "patch", "delete"}},
-    {"autoscaling", "horizontalpodautoscalers", "", {"list", "watch", "create", "patch", "delete"}},
+    {"", "events", "", {"list", "watch", "create", "patch"}},
 };
 
 /* 0: allowed, 1: not, or -errno */

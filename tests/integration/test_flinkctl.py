@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.common import World, world
 from tests.lib import testing
 from tests.lib.cluster import ROOT
+from tests.lib.kube import load_all_yaml
 from tests.lib.testing import check, check_equal, wait_for
 
 CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
@@ -100,6 +102,21 @@ def test_the_doctor_finds_what_is_there_and_what_lacks(w: World) -> None:
                  f"ok     daemon at 127.0.0.1:{w.daemons.health_port('watcher')} is ready", "WRONG  daemon at 127.0.0.1:1:"):
         check(line in done.stdout, f"no '{line}' in {done.stdout}")
     check_equal(done.returncode, 1, "a daemon lacks")
+
+
+def test_the_doctor_asks_for_what_the_role_gives_and_for_nothing_else(w: World) -> None:
+    ns = w.namespace()
+    path = w.api.path("ServiceAccount", ns, "default", "token")
+    token = w.api.request("POST", path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})["status"]["token"]
+    config = w.daemons.dir / "nobody.kubeconfig"
+    config.write_text(w.cluster.kubeconfig.read_text().replace("admin-token", token))
+    done = w.cluster.run(str(w.daemons.bin / "flinkctl"), "doctor", f"--kubeconfig={config}", f"--journal={w.daemons.journal_path}",
+                         capture_output=True, text=True, timeout=60)
+    asked = set(re.findall(r"WRONG  permission: (\S+ \S+): not allowed", done.stdout))
+    given = {f"{verb} {resource}.{group}" for rule in load_all_yaml(ROOT / "deploy/manifests/rbac.yaml")[0]["rules"]
+             for group in rule["apiGroups"] if group != "scheduling.volcano.sh"  # not everybody has it
+             for resource in rule["resources"] for verb in rule["verbs"]}
+    check_equal(sorted(asked), sorted(given), "permissions")
 
 
 def test_wrong_usage_is_2(w: World) -> None:
