@@ -101,6 +101,15 @@ class Node:
                 text += self.api.log(SYSTEM, pod, container, previous=previous)
         return text
 
+    def check_permissions(self) -> None:
+        """flinkd asked for nothing that its role doesn't allow."""
+        refused: set[str] = set()
+        for event in self.cluster.audited():
+            if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid":
+                what = event["objectRef"]
+                refused.add(" ".join([event["verb"], what.get("apiGroup", ""), what["resource"], what.get("subresource", "")]))
+        check_equal(sorted(refused), [], "requests of flinkd that are forbidden to it")
+
     def process_of(self, daemon: str) -> int:
         return self.process_in(self.operator_pod(), f"^/usr/local/bin/flinkd-{daemon} ")
 
@@ -118,11 +127,15 @@ class Node:
         """For the next one to have the machine to itself."""
         wait_for(lambda: not self.api.list("Pod", ns), f"the pods of {ns} to go", 120)
 
-    def get(self, url: str) -> Any:
-        """JSON from an address in the cluster; None when it doesn't answer."""
+    def text(self, url: str) -> str:
+        """From an address in the cluster; "" when it doesn't answer."""
         done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=False)
+        return done.stdout if done.returncode == 0 else ""
+
+    def get(self, url: str) -> Any:
+        """The same in JSON; None when it doesn't answer."""
         try:
-            return json.loads(done.stdout) if done.returncode == 0 else None
+            return json.loads(self.text(url))
         except ValueError:
             return None
 
@@ -358,7 +371,7 @@ def sample(name: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def node(images: list[str] | None = None) -> Iterator[Node]:
     subprocess.run([ROOT / "tests/jobs/build"], check=True)
-    with Cluster(node=True, images=images or [], crd=False) as cluster:
+    with Cluster(node=True, images=images or [], crd=False, audit=SYSTEM) as cluster:
         image = cluster.dir / "flinkd.oci.tar"
         subprocess.run([ROOT / "deploy/image", bin_dir(), image], check=True, stderr=subprocess.DEVNULL)
         n = Node(cluster)
@@ -366,6 +379,7 @@ def node(images: list[str] | None = None) -> Iterator[Node]:
         yield n
         if is_sanitized():
             n.end_daemons()
+        n.check_permissions()
 
 
 __all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]

@@ -137,7 +137,7 @@ def test_the_doctor_asks_for_every_permission_of_the_manifests_and_no_other(w: W
     done = run(w, "doctor", "--daemons=", f"--kubeconfig={config}")
     told = re.findall(r"^(WRONG|warn )  permission: (\w+ \S+): not allowed", done.stdout, re.M)
     check_equal(sorted(what for _, what in told), sorted(rules()), "permissions that are asked for")
-    check({what.split(".")[0] for kind, what in told if kind == "warn "} >= {"create podgroups", "update flinkclusters/finalizers"},
+    check({what.split(".")[0] for kind, what in told if kind == "warn "} >= {"create podgroups"},
           "what flinkd can do without is no error: " + done.stdout)
     for file in ("rbac.yaml", "rbac-leader-election.yaml", "rbac-webhook.yaml"):
         for o in load_all_yaml(ROOT / "deploy/manifests" / file):

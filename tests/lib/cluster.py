@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import ctypes
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -61,11 +62,11 @@ def prepare(node: bool = False) -> None:
 
 class Cluster:
     def __init__(self, node: bool = False, images: list[str] | tuple[str, ...] = (), crd: bool = True,
-                 name: str | None = None) -> None:
-        """images: names in the cache or OCI archives; crd: the CRD is installed."""
+                 name: str | None = None, audit: str = "") -> None:
+        """images: names in the cache or OCI archives; crd: the CRD is installed; audit: a namespace, see audited()."""
         self.name = name or f"{instance_prefix(os.getpid())}{next(_number)}"
         self.dir = INSTANCES / self.name
-        self.node, self.images, self.crd = node, list(images), crd
+        self.node, self.images, self.crd, self.audit = node, list(images), crd, audit
         self.kubeconfig = self.dir / "admin.kubeconfig"
 
     # ---- up and down ----
@@ -75,6 +76,8 @@ class Cluster:
         command = ["up", *([] if self.node else ["--control-plane"])]
         for image in self.images:
             command += ["--image", str(image)]
+        if self.audit:
+            command += ["--audit", self.audit]
         try:
             done = self.tool(*command, check=False)
             if done.returncode:
@@ -107,6 +110,10 @@ class Cluster:
         if check and done.returncode:
             raise RuntimeError(f"cluster {' '.join(args)}: {done.stderr.strip()[-2000:]}")
         return done
+
+    def audited(self) -> list[dict[str, Any]]:
+        """What the service accounts of `audit` have asked the API server: audit.k8s.io/v1 Events."""
+        return [json.loads(line) for line in (self.dir / "log/audit.log").read_text().splitlines()]
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         feed = {"input": stdin, "stdin": None} if stdin is not None else {}
