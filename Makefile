@@ -140,7 +140,7 @@ endef
 $(foreach t,$(UNIT_SOURCES:tests/unit/%.c=%),\
 	$(eval $(call unit_test,$(t),$(call unit_folder,$(t)))))
 
-.PHONY: unit-programs unit asan tsan test bench
+.PHONY: unit-programs unit asan asan-e2e tsan test bench
 unit-programs: $(UNIT_TESTS)
 
 # Shows what fails, and at the end how many. A program that dies without a summary and a
@@ -158,6 +158,11 @@ unit: $(UNIT_TESTS)
 asan:
 	@deploy/deps build test
 	@$(MAKE) SAN=address,undefined unit
+# What golden-asan and integration-asan of tests/run leave out: an image with sanitizers, and daemons that die.
+asan-e2e:
+	@$(MAKE) SAN=address,undefined all
+	@$(MAKE) SAN=address,undefined FAILPOINTS=1 all
+	FLINKD_BIN=build-asan/bin tests/run e2e fault
 # Criterion 2.4 maps memory where ThreadSanitizer keeps its own, so it is the daemons that run under it, at their daily work.
 tsan:
 	@deploy/deps build test
@@ -253,6 +258,7 @@ help:
 	'deps         install the packages that building and testing need' \
 	'unit         build and run the unit tests (UNIT_FLAGS: Criterion options)' \
 	'asan         the unit tests under AddressSanitizer and UBSan' \
+	'asan-e2e     real pods, a real Flink and crashes with flinkd under the same (half an hour)' \
 	'tsan         recorded cases with daemons under ThreadSanitizer' \
 	'fuzz         run every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)' \
 	'test         all tests (tests/run)' \
