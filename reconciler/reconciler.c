@@ -41,16 +41,33 @@ static int open_journal(struct reconciler *rec, struct error *err)
     return r;
 }
 
+/* One that somebody holds now is opened by the sweep. */
+static int open_first_journal(struct reconciler *rec, struct error *err)
+{
+    const struct common_config *c = &rec->config->common;
+    int r = open_journal(rec, err);
+
+    if (!r || c->once || c->dry_run || !journal_is_transient(r))
+        return r;
+    reconciler_journal_trouble(rec, err);
+    return 0;
+}
+
 /* A journal that was deleted or replaced: start again from its beginning. */
 static int check_journal(struct reconciler *rec, struct error *err)
 {
+    int r;
+
     if (rec->journal && !journal_moved(rec->journal))
         return 0;
     if (rec->journal)
         log_warn("the journal was replaced, reading it from its beginning");
     rec->journal = journal_close(rec->journal);
     rec->cursor = rec->cursor_saved = 0;
-    return open_journal(rec, err);
+    r = open_journal(rec, err);
+    if (!r)
+        log_info("journal=%s opened", rec->config->common.journal);
+    return r;
 }
 
 static bool is_leader(struct reconciler *rec, struct error *err)
@@ -255,7 +272,7 @@ int reconciler_new(const struct reconciler_config *config, struct reconciler **r
     rec->seat_fd = -1;
     r = loop_new(&rec->loop, err);
     if (!r)
-        r = open_journal(rec, err);
+        r = open_first_journal(rec, err);
     if (!r)
         r = identify(rec, err);
     if (!r)

@@ -48,8 +48,21 @@ static int open_journal(struct statusreporter *sr, struct error *err)
         log_warn("journal=\"%s\" was corrupt: put aside and made anew", sr->config->common.journal);
     sr->cursor = 0;
     r = cursor_get(sr->journal, "statusreporter", &sr->told_row, err);
+    if (r < 0) {
+        sr->journal = journal_close(sr->journal);
+        return r;
+    }
     sr->history.cursor = sr->history.cursor_written = sr->told_row;
     return r;
+}
+
+/* One that somebody holds now is opened by the sweep, which says so. */
+static int open_first_journal(struct statusreporter *sr, struct error *err)
+{
+    const struct common_config *common = &sr->config->common;
+    int r = open_journal(sr, err);
+
+    return common->once || common->dry_run || !journal_is_transient(r) ? r : 0;
 }
 
 /* Deleted or replaced: what is known comes again with the watcher's relist. */
@@ -377,7 +390,7 @@ int statusreporter_new(const struct statusreporter_config *config, struct status
     if (!r)
         r = open_timers(sr, err);
     if (!r)
-        r = open_journal(sr, err);
+        r = open_first_journal(sr, err);
     if (!r)
         r = open_kube(sr, err);
     if (!r)
