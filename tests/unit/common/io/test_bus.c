@@ -157,7 +157,7 @@ Test(bus, peers_that_die_while_they_connect_make_nobody_mute)
 {
     struct bus *watcher = bus_of("watcher", NULL), *reconciler;
 
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 1000; i++)
         connect_and_die("watcher");
     reconciler = bus_of("reconciler", "watcher");
     cr_expect(heard(watcher, 1));
