@@ -179,8 +179,11 @@ void claim_work(struct jobsubmitter *js)
         jobsubmitter_reopen(js);
         return;
     }
-    if (r)
+    if (r) {
         log_warn("claims: %s, retrying in %d ms", err.text, SWEEP_MS);
+        js->failures++;
+        js->exhausted = true;
+    }
     if (next_ms)
         wait_ms = next_ms - time_now_ms();
     if (wait_ms < SWEEP_MS)

@@ -265,8 +265,10 @@ static int run_once(struct jobsubmitter *js, struct error *err)
             r = js->n_works > 0 ? loop_step(js->loop, STEP_MS, err) : 0;
         } while (!r && js->n_works > 0 && !loop_stopping(js->loop));
     } while (!r && !js->exhausted && !loop_stopping(js->loop));
+    if (!r && !loop_stopping(js->loop))
+        r = leader_require(js->journal, time_now_ms(), err); /* it didn't run out meanwhile */
     if (!r && js->failures)
-        return error_set(err, EIO, "commands that failed (see above): %d", js->failures);
+        return error_set(err, EIO, "attempts that failed (see above): %d", js->failures);
     return r;
 }
 

@@ -46,6 +46,8 @@ int reconciler_once(struct reconciler *rec, struct error *err)
         if (time_monotonic_ms() > until_ms)
             return error_set(err, ETIMEDOUT, "not everything was done within %d s", ONCE_MS / 1000);
         r = loop_step(rec->loop, STEP_MS, err);
+        if (!r)
+            r = leader_require(rec->journal, time_now_ms(), err);
         if (r)
             return r;
         reconciler_turn(rec);

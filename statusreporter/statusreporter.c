@@ -475,6 +475,8 @@ static int run_once(struct statusreporter *sr, struct error *err)
         if (time_monotonic_ms() > until_ms)
             return error_set(err, ETIMEDOUT, "not everything was said within %d s", ONCE_MS / 1000);
         r = loop_step(sr->loop, ONCE_STEP_MS, err);
+        if (!r && !sr->config->common.dry_run)
+            r = leader_require(sr->journal, time_now_ms(), err);
     }
     return r ? r : check_failures(sr, err);
 }

@@ -231,7 +231,7 @@ int leader_get(struct journal *j, struct leader *ret,
                struct error *err); /* ours=false when never stored */
 int leader_put(struct journal_tx *tx, const struct leader *l, struct error *err);
 /** For --once: 0 when this suite works at @now_ms; else -EPERM, and the text says why not and how
- * to go on. */
+ * to go on; -EIO when @j is NULL, as it is between two files. */
 int leader_require(struct journal *j, int64_t now_ms, struct error *err);
 
 /* ---- event: append-only history, for people (flinkctl) and replay ---- */

@@ -39,7 +39,7 @@ int leader_require(struct journal *j, int64_t now_ms, struct error *err)
 {
     struct leader l = {0};
     char until[32];
-    int r = leader_get(j, &l, err);
+    int r = j ? leader_get(j, &l, err) : error_set(err, EIO, "the journal isn't open");
 
     if (r)
         return r;
@@ -48,14 +48,14 @@ int leader_require(struct journal *j, int64_t now_ms, struct error *err)
     if (l.ours) { /* copied, mostly */
         time_rfc3339(l.until_ms, until);
         return error_set(err, EPERM,
-                         "nothing was done: %s worked with this journal until %s, since then no "
+                         "nothing is done: %s worked with this journal until %s, since then no "
                          "watcher renewed that" HOW_TO_GO_ON,
                          l.holder, until);
     }
     if (!str_empty(l.holder))
-        return error_set(err, EPERM, "nothing was done: %s holds the Lease and works" HOW_TO_GO_ON,
+        return error_set(err, EPERM, "nothing is done: %s holds the Lease and works" HOW_TO_GO_ON,
                          l.holder);
     return error_set(err, EPERM,
-                     "nothing was done: no watcher has listed anything here yet, or it "
+                     "nothing is done: no watcher has listed anything here yet, or it "
                      "doesn't lead" HOW_TO_GO_ON);
 }

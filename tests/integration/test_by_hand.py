@@ -84,7 +84,7 @@ def says(done: Ran, *words: str) -> None:
 def test_once_ends_with_1_when_the_api_server_cant_be_reached(w: World) -> None:
     ns = submission(w)
     told = {"reconciler": f"FlinkClusters for which something failed (see above): 1, as {ns}/wc",
-            "jobsubmitter": "commands that failed (see above): 1", "statusreporter": "what couldn't be written: 1 statuses"}
+            "jobsubmitter": "attempts that failed (see above): 1", "statusreporter": "what couldn't be written: 1 statuses"}
     for daemon in ACTORS:
         with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d:
             done = d.run_once(daemon, "--once", f"--namespace={ns}", kubeconfig(w, "https://127.0.0.1:1"))
@@ -117,9 +117,9 @@ def test_once_on_a_copied_journal_says_why_it_does_nothing_and_how_to_go_on(w: W
     ns = submission(w)
     before = requests(w)
     for sql, why in (("UPDATE leader SET until_ms = 1767323045000, holder = 'the-pod'",
-                      "nothing was done: the-pod worked with this journal until 2026-01-02T03:04:05Z"),
-                     ("UPDATE leader SET ours = 0, holder = 'somebody'", "nothing was done: somebody holds the Lease and works"),
-                     ("DELETE FROM leader", "nothing was done: no watcher has listed anything here yet")):
+                      "nothing is done: the-pod worked with this journal until 2026-01-02T03:04:05Z"),
+                     ("UPDATE leader SET ours = 0, holder = 'somebody'", "nothing is done: somebody holds the Lease and works"),
+                     ("DELETE FROM leader", "nothing is done: no watcher has listed anything here yet")):
         for daemon in ACTORS:
             with copied(w, sql) as d:
                 done = d.run_once(daemon, "--once", f"--namespace={ns}")
@@ -129,6 +129,22 @@ def test_once_on_a_copied_journal_says_why_it_does_nothing_and_how_to_go_on(w: W
                 check_equal(len(lines), 1, f"{daemon}: lines in {done.stderr}")
     check(not children(w, ns) and not w.api.get("FlinkCluster", ns, "wc").get("status"), "something was written")
     check_equal(requests(w)[""] - before[""], 0, "requests")
+
+
+def test_once_ends_when_the_lease_runs_out_or_the_journal_goes_meanwhile(w: World) -> None:
+    ns = submission(w)
+    for daemon, goes in (*((daemon, False) for daemon in ACTORS), ("reconciler", True), ("jobsubmitter", True)):
+        with copied(w, f"DELETE FROM command WHERE ns <> '{ns}'") as d, hanging_server(w) as (flag, server):
+            d.start(daemon, None, "--once", f"--namespace={ns}", flag)
+            with contextlib.closing(server.accept()[0]):  # a request is under way
+                if goes:
+                    for file in d.dir.glob("journal.db*"):
+                        file.unlink()
+                else:
+                    with contextlib.closing(sqlite3.connect(d.journal_path, timeout=10)) as db:
+                        db.execute("UPDATE leader SET until_ms = 1")
+                        db.commit()
+                check_equal(d.wait_exit(daemon, 20), 1, f"{daemon}, {'gone' if goes else 'lapsed'}: {d.tail(daemon)}")
 
 
 def test_a_dry_run_on_a_copied_journal_needs_no_leader_and_no_api_server(w: World) -> None:
