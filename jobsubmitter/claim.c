@@ -171,6 +171,8 @@ void claim_work(struct jobsubmitter *js)
         return;
     if (is_leader(js))
         r = claim_round(js, &next_ms, &err);
+    if (r == -EUCLEAN)
+        log_warn("%s, opening it anew", err.text);
     if (r == -ESTALE || r == -EUCLEAN) {
         jobsubmitter_reopen(js);
         return;

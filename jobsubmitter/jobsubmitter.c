@@ -19,11 +19,6 @@ enum {
 
 /* ---- the journal ---- */
 
-static bool is_transient(int r)
-{
-    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
-}
-
 /* Claims of a predecessor that died under this name are free again: acting twice is harmless. */
 static int release_claims(struct jobsubmitter *js, struct error *err)
 {
@@ -144,7 +139,7 @@ static int open_all(struct jobsubmitter *js, struct error *err)
             return error_set(err, ENOMEM, "out of memory");
     }
     r = open_journal(js, err);
-    if (!r || is_visit(js) || !is_transient(r))
+    if (!r || is_visit(js) || !journal_is_transient(r))
         return r;
     log_error("%s, retrying in %d ms", err->text, SWEEP_MS);
     return 0;
@@ -247,7 +242,7 @@ static int stop(struct jobsubmitter *js, struct error *err)
     claim_forget(js);
     if (!r && js->journal)
         r = release_claims(js, err);
-    return r;
+    return r == -ESTALE || r == -EUCLEAN ? 0 : r; /* the claims went with the journal */
 }
 
 static int run_once(struct jobsubmitter *js, struct error *err)

@@ -31,7 +31,8 @@ void reconciler_journal_trouble(struct reconciler *rec, const struct error *err)
 {
     int64_t now = time_monotonic_ms();
 
-    if (rec->journal_lost_ms && now - rec->journal_lost_ms < TROUBLE_LOG_MS)
+    if (err->code != -EUCLEAN && rec->journal_lost_ms &&
+        now - rec->journal_lost_ms < TROUBLE_LOG_MS)
         return;
     rec->journal_lost_ms = now;
     log_error("journal: %s, retrying in %d s", err->text, SWEEP_MS / 1000);
@@ -46,6 +47,18 @@ static int open_journal(struct reconciler *rec, struct error *err)
     if (rebuilt)
         log_warn("journal=%s was damaged, set aside and made anew", rec->config->common.journal);
     return r;
+}
+
+/* A full disk is waited out by the sweep; a journal of a newer flinkd isn't. */
+static int open_first_journal(struct reconciler *rec, struct error *err)
+{
+    const struct common_config *c = &rec->config->common;
+    int r = open_journal(rec, err);
+
+    if (!journal_is_transient(r) || c->once || c->dry_run)
+        return r;
+    reconciler_journal_trouble(rec, err);
+    return 0;
 }
 
 /* A journal that was deleted or replaced: start again from its beginning. */
@@ -468,7 +481,7 @@ int reconciler_new(const struct reconciler_config *config, struct reconciler **r
     rec->seat_fd = -1;
     r = loop_new(&rec->loop, err);
     if (!r)
-        r = open_journal(rec, err);
+        r = open_first_journal(rec, err);
     if (!r)
         r = identify(rec, err);
     if (!r)

@@ -48,6 +48,18 @@ static int open_journal(struct statusreporter *sr, struct error *err)
     return r;
 }
 
+/* A full disk is waited out by the next look; a journal of a newer flinkd isn't. */
+static int open_first_journal(struct statusreporter *sr, struct error *err)
+{
+    const struct common_config *c = &sr->config->common;
+    int r = open_journal(sr, err);
+
+    if (!journal_is_transient(r) || c->once || c->dry_run)
+        return r;
+    log_error("%s, retrying in %d s", err->text, RETRY_MS / 1000);
+    return 0;
+}
+
 /* Deleted or replaced: what is known comes again with the watcher's relist. */
 static int reopen_if_moved(struct statusreporter *sr, struct error *err)
 {
@@ -371,7 +383,7 @@ int statusreporter_new(const struct statusreporter_config *config, struct status
     if (!r)
         r = open_timers(sr, err);
     if (!r)
-        r = open_journal(sr, err);
+        r = open_first_journal(sr, err);
     if (!r)
         r = open_kube(sr, err);
     if (!r)

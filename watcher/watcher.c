@@ -23,11 +23,6 @@ enum {
 
 /* ---- the journal ---- */
 
-static bool is_transient(int r)
-{
-    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
-}
-
 static int open_journal(struct watcher *w, struct error *err)
 {
     bool rebuilt = false;
@@ -177,13 +172,13 @@ static int open_first_journal(struct watcher *w, struct error *err)
     if (w->config->common.dry_run)
         return 0;
     r = open_journal(w, err);
-    if (r && !(is_transient(r) && !w->config->common.once))
+    if (r && !(journal_is_transient(r) && !w->config->common.once))
         return r;
     if (r)
         log_error("%s, retrying in %d ms", err->text, HOUSEKEEPING_MS);
     else
         r = notice_journal(w, err);
-    return is_transient(r) ? 0 : r;
+    return journal_is_transient(r) ? 0 : r;
 }
 
 static int open_all(struct watcher *w, struct error *err)

@@ -3,6 +3,7 @@
 #ifndef COMMON_STORE_JOURNAL_H
 #define COMMON_STORE_JOURNAL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,12 @@ struct journal_options {
  * unwritable; retry later. */
 int journal_open(const char *path, const struct journal_options *options, struct journal **ret,
                  bool *rebuilt, struct error *err);
+/** What was answered may be different in a while, without anybody's help from here: a full disk, an
+ * I/O error, somebody who holds on for long, a file that was put aside. */
+static inline bool journal_is_transient(int r)
+{
+    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
+}
 struct journal *journal_close(struct journal *j);
 /** The file at the path is no longer the one that is open (deleted or replaced): reopen. Cheap (one
  * stat). */
