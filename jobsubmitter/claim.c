@@ -175,6 +175,8 @@ void claim_work(struct jobsubmitter *js)
     leads = is_leader(js);
     if (leads)
         r = claim_round(js, &next_ms, &err);
+    if (r == -EUCLEAN)
+        log_warn("%s, opening it anew", err.text);
     if (r == -ESTALE || r == -EUCLEAN) {
         jobsubmitter_reopen(js);
         return;

@@ -245,7 +245,7 @@ static int stop(struct jobsubmitter *js, struct error *err)
     claim_forget(js);
     if (!r && js->journal)
         r = release_claims(js, err);
-    return r;
+    return r == -ESTALE || r == -EUCLEAN ? 0 : r; /* the claims went with the journal */
 }
 
 /* What failed is wanted again after a while: not by us. */

@@ -24,7 +24,8 @@ void reconciler_journal_trouble(struct reconciler *rec, const struct error *err)
 {
     int64_t now = time_monotonic_ms();
 
-    if (rec->journal_lost_ms && now - rec->journal_lost_ms < TROUBLE_LOG_MS)
+    if (err->code != -EUCLEAN && rec->journal_lost_ms &&
+        now - rec->journal_lost_ms < TROUBLE_LOG_MS)
         return;
     rec->journal_lost_ms = now;
     log_error("journal: %s, retrying in %d s", err->text, SWEEP_MS / 1000);
@@ -41,7 +42,8 @@ static int open_journal(struct reconciler *rec, struct error *err)
     return r;
 }
 
-/* One that somebody holds now is opened by the sweep. */
+/* A full disk, or one that somebody holds, is waited out by the sweep; a journal of a newer flinkd
+ * isn't. */
 static int open_first_journal(struct reconciler *rec, struct error *err)
 {
     const struct common_config *c = &rec->config->common;

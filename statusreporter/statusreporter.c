@@ -56,7 +56,8 @@ static int open_journal(struct statusreporter *sr, struct error *err)
     return r;
 }
 
-/* One that somebody holds now is opened by the sweep, which says so. */
+/* A full disk, or one that somebody holds, is waited out by the sweep, which says so; a journal of
+ * a newer flinkd isn't. */
 static int open_first_journal(struct statusreporter *sr, struct error *err)
 {
     const struct common_config *common = &sr->config->common;

@@ -331,7 +331,8 @@ static void failed(struct record *record, size_t n, const struct error *err)
     record->retry_ms = record->retry_ms ? record->retry_ms * 2 : RETRY_MIN_MS;
     if (record->retry_ms > RETRY_MAX_MS)
         record->retry_ms = RETRY_MAX_MS;
-    if (!record->logged_ms || now_ms - record->logged_ms > LOG_EVERY_MS) {
+    /* A file is put aside once, and that is the line that says where it is. */
+    if (err->code == -EUCLEAN || !record->logged_ms || now_ms - record->logged_ms > LOG_EVERY_MS) {
         log_error("%s, retrying in %lld ms", err->text, (long long)record->retry_ms);
         record->logged_ms = now_ms;
     }
