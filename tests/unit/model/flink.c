@@ -355,7 +355,8 @@ static void fate(struct world *w, struct run *r)
         happen(w, between(w, 1000, 600000), EVENT_JOB_END, RUN_FINISHED, r->id, NULL);
 }
 
-/* A job runs while there is a TaskManager, unless it fails again and again. */
+/* A job runs while there is a TaskManager, unless it fails again and again, or Flink can't make it
+ * of the state. */
 void flink_jobs(struct world *w)
 {
     bool slots = kube_pod_of(w, "taskmanager") && w->circling_until_ms <= w->now_ms;
@@ -370,6 +371,10 @@ void flink_jobs(struct world *w)
 
             if (!run_is_live(r) || r->state == state)
                 continue;
+            if (str_ends(r->version, "-unfit")) {
+                flink_job_ends(w, r->id, RUN_FAILED);
+                continue;
+            }
             settle(r, w);
             r->state = state;
             trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
