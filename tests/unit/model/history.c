@@ -164,7 +164,6 @@ static void name_state(struct world *w)
         return;
     json_set_str(w->cluster, "spec.job.fromSavepoint", location);
     change_args(w);
-    w->named_state = true;
     trace(w, "user: from savepoint %s", location);
 }
 
@@ -210,6 +209,9 @@ static void user_acts(struct world *w)
         kube_delete_cluster(w);
         return;
     }
+    if (!str_eq(json_str(before, "job.fromSavepoint"),
+                json_str(w->cluster, "spec.job.fromSavepoint")))
+        w->named_state = w->ever_named = true;
     if (!json_equal(before, json_member(w->cluster, "spec"))) {
         w->cancelled = false;
         json_add_item(w->specs, TAKE(before));
