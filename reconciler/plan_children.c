@@ -456,6 +456,10 @@ void plan_children(struct planner *p)
         p->children_settling = true;
         return;
     }
+    if (p->l->job_must_update && plan_awaits_submitter(p)) {
+        p->children_settling = true;
+        return;
+    }
     /* What the children are to be until the job is down isn't known. */
     if (p->l->update == UPDATE_PREPARING && !p->l->mends && !p->v->revision.current_spec)
         return;

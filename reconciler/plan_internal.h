@@ -50,6 +50,8 @@ void plan_deletion(struct planner *p);
 void plan_stop(struct planner *p, const char *reason);
 /* The job is being deployed, and an update is to wait until it runs: then its state can be kept. */
 bool plan_awaits_run(struct planner *p);
+/* A submitter was made, or is about to be, that isn't to be seen yet: its job may run already. */
+bool plan_awaits_submitter(struct planner *p);
 /* … without one. */
 void plan_cancel(struct planner *p, const char *reason);
 /* Drop submissions that nobody wants any more, before they are done. */

@@ -189,8 +189,9 @@ static void stop_for_update(struct planner *p)
 {
     bool take = json_bool(p->v->job, "takeSavepointOnUpdate", true);
 
-    /* The user named the state to go on from, or the last savepoint is good enough. */
-    if (life_from_savepoint_changed(p->v) ||
+    /* The user named the state to go on from, or the last savepoint is good enough; or the run made
+     * no state, and its update is taken back. */
+    if (life_from_savepoint_changed(p->v) || (p->v->rolled_back && !view_is_up(p->v)) ||
         (!take && life_state_is_fresh(p->v, p->l, p->v->now_ms))) {
         plan_cancel(p, REASON_UPDATE);
     } else if (take && p->v->savepoints_dir) {

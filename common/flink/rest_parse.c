@@ -59,6 +59,16 @@ static const char *path_of(const cJSON *object, const char *key)
 
 /* ---- jobs ---- */
 
+/* RUNNING is Flink's word from the moment on at which it asks for slots. */
+static bool is_waiting(const cJSON *job)
+{
+    const cJSON *tasks = json_member(job, "tasks");
+    int64_t begun = json_int(tasks, "running", 0) + json_int(tasks, "finished", 0);
+
+    return str_eq(json_str(job, "state"), "RUNNING") && json_int(tasks, "total", 0) > 0 &&
+           (begun == 0 || json_int(tasks, "initializing", 0) > 0);
+}
+
 static int copy_job(const cJSON *job, cJSON **ret)
 {
     _cleanup_(json_freep) cJSON *copy = cJSON_CreateObject();
@@ -71,6 +81,8 @@ static int copy_job(const cJSON *job, cJSON **ret)
         r = set_bounded(copy, "name", json_str_or(job, "name", ""), NAME_BYTES_MAX);
     if (!r)
         r = json_set_int(copy, "start-time", json_int(job, "start-time", 0));
+    if (!r && is_waiting(job))
+        r = json_set_bool(copy, "waits", true);
     if (!r)
         *ret = TAKE(copy);
     return r;

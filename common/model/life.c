@@ -219,6 +219,8 @@ static bool is_update_ready(const struct view *v, struct life *l)
         return true;
     if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))
         return true;
+    if (v->rolled_back)
+        return true; /* what is gone back from never came up: from where it started */
     if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
         return true;
     if (l->state == JOB_CANCELLED ? life_retained_checkpoint(v, l) : newer_checkpoint(v, l))
@@ -248,7 +250,8 @@ static bool carries(const struct view *v, const char *kind, const char *format, 
     return str_eq(cJSON_GetStringValue(json_member(labels, LABEL_REVISION)), v->revision.next_name);
 }
 
-/* Until it runs: the revision before has to be known so long. */
+/* Until its tasks run: the revision before has to be known so long. INITIALIZING and CREATED, which
+ * count as running, may be all that becomes of it. */
 static bool may_be_taken_back(const struct view *v)
 {
     return is_restart(v) && json_bool(v->spec, "updateStrategy.rollback", false);
@@ -273,7 +276,7 @@ static bool is_everywhere(const struct view *v, const struct life *l)
            (!json_has(v->spec, "taskManager.horizontalPodAutoscaler") ||
             carries(v, "HorizontalPodAutoscaler", NAME_SHARED, down)) &&
            (!is_restart(v) || submitted || down) &&
-           (!may_be_taken_back(v) || l->state == JOB_RUNNING || down);
+           (!may_be_taken_back(v) || (l->state == JOB_RUNNING && view_is_up(v)) || down);
 }
 
 /* No run is to follow: the job was cancelled while the update waited for it, or has ended and the

@@ -124,8 +124,16 @@ static void running_effects(const struct view *v, struct life *l)
     json_remove(l->job, "completionTime");
 }
 
-/* Flink has made the job from what it was to start from (INITIALIZING counts as running, spec
- * 06-flink-rest). From here on it has state that this savepoint lacks. */
+/* It has state that the savepoint lacks which it was started from. CREATED counts as running (spec
+ * 06-flink-rest), RUNNING is said of a job that waits for slots, too. */
+static bool has_begun(const struct view *v)
+{
+    const cJSON *job = view_flink_job(v, v->job_id);
+
+    return !str_eq(json_str(job, "state"), "CREATED") && !json_bool(job, "waits", false);
+}
+
+/* Flink has made the job from what it was to start from (INITIALIZING counts as running, too). */
 static void made_effects(const struct view *v, struct life *l)
 {
     const char *state = json_str(view_flink_job(v, v->job_id), "state");
@@ -133,7 +141,7 @@ static void made_effects(const struct view *v, struct life *l)
     if (l->state != JOB_RUNNING || !state || str_eq(state, "INITIALIZING"))
         return;
     json_remove(l->job, "failureReasons");
-    if (!life_stop_state(v, l))
+    if (has_begun(v) && !life_stop_state(v, l))
         json_remove(l->job, "finalSavepoint");
 }
 

@@ -217,6 +217,13 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id)
     return NULL;
 }
 
+bool view_is_up(const struct view *v)
+{
+    const cJSON *job = view_flink_job(v, v->job_id);
+
+    return str_eq(json_str(job, "state"), "RUNNING") && !json_bool(job, "waits", false);
+}
+
 static bool is_running(const cJSON *job)
 {
     return job_state_of_flink(json_str(job, "state")) == JOB_RUNNING;
@@ -374,12 +381,11 @@ static void read_revisions(struct view *v)
 static bool is_run_of_other_revision(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
-    bool failed_at_start =
-        job_state_is_failed(v->rec_state) && str_empty(json_str(v->rec_job, "startTime"));
 
     return s->by_flinkd && !s->deleting && s->revision &&
            !str_eq(s->revision, v->revision.next_name) &&
-           (job_state_is_active(v->rec_state) || (v->rolled_back && failed_at_start));
+           (job_state_is_active(v->rec_state) ||
+            (v->rolled_back && job_state_is_failed(v->rec_state)));
 }
 
 static void read_run_revision(struct view *v)

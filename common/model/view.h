@@ -81,7 +81,7 @@ struct view {
     int64_t jobs_since_ms; /* since when the list reads as it does */
     int64_t unreachable_since_ms; /* 0: reachable or never asked */
     bool unseen_run; /* job_id is of a run whose submitter was gone before the status knew of it */
-    const cJSON *jobs; /* array of {"jid","state","name","start-time"}; NULL */
+    const cJSON *jobs; /* array of {"jid","state","name","start-time","waits"}; NULL */
     bool jobmanager_pod; /* a JobManager pod exists, whatever its state: Flink may be running */
     bool jobmanager_running; /* … and its container runs, as far as is known */
     bool jobmanager_starting; /* … or is about to */
@@ -100,6 +100,8 @@ void view_done(struct view *v);
 /** The job in the list; NULL. */
 const cJSON *view_flink_job(const struct view *v, const char *job_id);
 struct trigger view_trigger(const struct view *v, const char *trigger_id);
+/** The run that is followed has tasks that run. Without an answer: no. */
+bool view_is_up(const struct view *v);
 /** The command with that key; NULL. */
 const cJSON *view_command(const struct view *v, const char *key);
 /** It is wanted or being done: its outcome is still to come. */

@@ -44,7 +44,14 @@ class Moment:
             args = job["spec"]["template"]["spec"]["containers"][0]["args"]
             args[0:0] = ["--fromSavepoint", self.job["savepointLocation"]]
 
+    def specs(self) -> list[Any]:
+        """What the revision is made of too."""
+        return [self.cluster["spec"]] + [o["data"]["spec"] for o in self.children_of("ControllerRevision")
+                                         if "job" in o.get("data", {}).get("spec", {})]
+
     def fails(self) -> None:
+        for spec in self.specs():
+            spec["job"].pop("autoSavepointSeconds", None)  # none falls due meanwhile
         self.jobs[0]["state"] = "FAILED"
         self.job.update(failureReasons=["boom"], savepointTime="2026-11-22T19:29:00Z")
 

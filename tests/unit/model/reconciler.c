@@ -46,7 +46,7 @@ static void check_latest(struct world *w, const cJSON *args)
 {
     int64_t from = flink_progress_at(w, json_str(args, "fromSavepoint"));
 
-    if (!w->latest || w->named_state)
+    if (!w->latest || w->ever_named)
         return;
     json_foreach (seen, w->journal.observations) {
         const char *path = json_str(seen, "completed.path");

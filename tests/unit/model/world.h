@@ -87,6 +87,7 @@ struct stored {
     bool final; /* the job ended with it */
     bool lost; /* nobody could learn of it: its JobManager died before it was asked */
     bool disposed;
+    bool left_behind; /* the user went back to an earlier one */
 };
 
 struct world {
@@ -140,7 +141,9 @@ struct world {
     /* What the user wants, and what that allows */
     bool latest; /* restoreFrom LatestState: runs checkpoint every second, and all is retained */
     bool ha, faults, bad_luck; /* bad_luck: jobs may fail, JobManagers die */
-    bool deleted, named_state;
+    bool deleted;
+    bool named_state; /* by the user: until a run starts from it, any state may be started from */
+    bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
     bool cancel_asked, finished, failed; /* ever */
     bool had_state; /* a run was recorded as running */
