@@ -3,13 +3,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,12 +28,7 @@ enum {
      * that come after them are one message, as a hint says no more when it is said twice. */
     BURST = 16,
     REFILL_MS = 80,
-    PEERS_MAX = 8,
-    LOOK_MS = 1000,
-    ALONE_MS = 3 * RECONNECT_MAX_MS, /* so long a dialer that works is never without a peer that listens */
 };
-
-static const char scheme[] = "ipc://";
 
 #ifdef __SANITIZE_ADDRESS__
 /* nng frees what was closed in a thread of its own, which the end of a process doesn't wait for. */
@@ -66,22 +59,11 @@ struct said {
     unsigned char held[MESSAGE_BYTES_MAX];
 };
 
-/* One that is listened to. nng's threads say whether it is there. */
-struct peer {
-    char url[NNG_MAXADDRLEN];
-    atomic_int dialer; /* its id */
-    atomic_bool connected;
-    int64_t alone_ms; /* not connected since then; 0: it is */
-};
-
 struct bus {
     struct loop *loop;
     struct loop_timer *timer; /* sends what is held; NULL without a bus */
     struct said said[MESSAGE_TYPES];
     nng_socket pub, sub; /* id 0: not open */
-    struct peer peers[PEERS_MAX];
-    int n_peers;
-    struct loop_timer *look; /* at the peers */
     int fd; /* of sub, nng's; -1: not watched */
     bus_fn fn;
     void *userdata;
@@ -204,10 +186,10 @@ int bus_publish(struct bus *bus, const struct message *m, struct error *err)
 
 static int url_of(const char *dir, const char *name, char url[NNG_MAXADDRLEN], struct error *err)
 {
-    int len = snprintf(url, NNG_MAXADDRLEN, "%s%s/%s.ipc", scheme, dir, name);
+    int len = snprintf(url, NNG_MAXADDRLEN, "ipc://%s/%s.ipc", dir, name);
 
     /* sun_path, with its NUL */
-    if (len < 0 || (size_t)len - strlen(scheme) >= 108)
+    if (len < 0 || (size_t)len - strlen("ipc://") >= 108)
         return error_set(err, ENAMETOOLONG, "bus: %s/%s.ipc is too long for a socket", dir, name);
     return 0;
 }
@@ -236,92 +218,25 @@ static int listen_at(struct bus *bus, const char *dir, const char *self, struct 
 }
 
 /* NONBLOCK: a peer that isn't there yet is dialled again until it is, and so after it went away. */
-static int dial(struct bus *bus, struct peer *peer, struct error *err)
+static int dial(struct bus *bus, const char *dir, const char *peer, struct error *err)
 {
+    char url[NNG_MAXADDRLEN];
     nng_dialer dialer;
     int r;
 
-    r = nng_dialer_create(&dialer, bus->sub, peer->url);
+    r = url_of(dir, peer, url, err);
+    if (r)
+        return r;
+    r = nng_dialer_create(&dialer, bus->sub, url);
     if (!r)
         r = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     if (!r)
         r = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     if (!r)
         r = nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
-    if (r)
-        return nng_error(err, r, peer->url);
-    atomic_store(&peer->dialer, nng_dialer_id(dialer));
-    atomic_store(&peer->connected, false);
-    peer->alone_ms = time_monotonic_ms();
-    r = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
-    return r ? nng_error(err, r, peer->url) : 0;
-}
-
-static int add_peer(struct bus *bus, const char *dir, const char *name, struct error *err)
-{
-    struct peer *peer = &bus->peers[bus->n_peers];
-    int r;
-
-    if (bus->n_peers == PEERS_MAX)
-        return error_set(err, E2BIG, "bus: more than %d peers", PEERS_MAX);
-    r = url_of(dir, name, peer->url, err);
-    if (r)
-        return r;
-    bus->n_peers++;
-    return dial(bus, peer, err);
-}
-
-/* In a thread of nng's. A dialer that was given up isn't found. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *userdata)
-{
-    struct bus *bus = userdata;
-    int id = nng_dialer_id(nng_pipe_dialer(pipe));
-
-    for (int i = 0; i < PEERS_MAX; i++)
-        if (id > 0 && atomic_load(&bus->peers[i].dialer) == id)
-            atomic_store(&bus->peers[i].connected, event == NNG_PIPE_EV_ADD_POST);
-}
-
-static bool is_listening(const struct peer *peer)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool listens;
-
-    if (fd < 0)
-        return false;
-    str_copy(addr.sun_path, sizeof addr.sun_path, peer->url + strlen(scheme));
-    listens = !connect(fd, (const struct sockaddr *)&addr, sizeof addr);
-    (void)close(fd);
-    return listens;
-}
-
-/* When a peer dies just as it is connected to, nng's dialer may be left without a connection and
- * never dial again (found with nng 1.5; it is what nng_close() then waits for, too). Another dialer
- * takes its place: what comes twice should it live after all does no harm. */
-static void on_look(void *userdata)
-{
-    struct bus *bus = userdata;
-    int64_t now_ms = time_monotonic_ms();
-
-    for (int i = 0; i < bus->n_peers; i++) {
-        struct peer *peer = &bus->peers[i];
-
-        if (atomic_load(&peer->connected))
-            peer->alone_ms = 0;
-        else if (!peer->alone_ms)
-            peer->alone_ms = now_ms;
-        else if (now_ms - peer->alone_ms >= ALONE_MS && is_listening(peer))
-            (void)dial(bus, peer, NULL);
-    }
-    loop_timer_arm(bus->look, LOOK_MS);
-}
-
-static int notice_pipes(struct bus *bus)
-{
-    int r = nng_pipe_notify(bus->sub, NNG_PIPE_EV_ADD_POST, on_pipe, bus);
-
-    return r ? r : nng_pipe_notify(bus->sub, NNG_PIPE_EV_REM_POST, on_pipe, bus);
+    if (!r)
+        r = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+    return r ? nng_error(err, r, url) : 0;
 }
 
 static int subscribe(struct bus *bus, const char *dir, const char *const *peers, struct error *err)
@@ -333,18 +248,14 @@ static int subscribe(struct bus *bus, const char *dir, const char *const *peers,
         r = nng_socket_set(bus->sub, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (!r)
         r = nng_socket_get_int(bus->sub, NNG_OPT_RECVFD, &fd);
-    if (!r)
-        r = notice_pipes(bus);
     if (r)
         return nng_error(err, r, "subscribe");
     for (; !r && peers && *peers; peers++)
-        r = add_peer(bus, dir, *peers, err);
+        r = dial(bus, dir, *peers, err);
     if (!r)
         r = loop_set_fd(bus->loop, fd, LOOP_READ, on_readable, bus, err);
     if (!r)
         bus->fd = fd;
-    if (bus->n_peers)
-        loop_timer_arm(bus->look, LOOK_MS);
     return r;
 }
 
@@ -364,8 +275,7 @@ int bus_new(struct loop *loop, const char *dir, const char *self, const char *co
     *bus = (struct bus){.loop = loop, .fd = -1, .fn = fn, .userdata = userdata};
     if (!str_empty(dir)) {
         bus->timer = loop_timer_new(loop, on_held, bus);
-        bus->look = loop_timer_new(loop, on_look, bus);
-        if (!bus->timer || !bus->look)
+        if (!bus->timer)
             return error_set(err, ENOMEM, "no memory for a bus");
         r = listen_at(bus, dir, self, err);
         if (!r)
@@ -423,7 +333,6 @@ struct bus *bus_free(struct bus *bus)
     if (bus->fd >= 0)
         loop_remove_fd(bus->loop, bus->fd);
     loop_timer_free(TAKE(bus->timer));
-    loop_timer_free(TAKE(bus->look));
     if ((!bus->sub.id && !bus->pub.id) || close_in_time(bus))
         free(bus);
     return NULL;
