@@ -244,13 +244,13 @@ void plan_deletion(struct planner *p)
  * 03-children 9). */
 static bool is_scheduler_unknown(struct planner *p)
 {
-    const char *name = json_str(p->v->spec, "batchScheduler.name");
+    const char *name = cluster_batch_scheduler(p->v->spec);
 
     if (str_empty(name) || str_eq(name, "volcano"))
         return false;
     plan_block(p, "UnknownBatchScheduler",
                "spec.batchScheduler.name \"%.100s\" is not known: set volcano, or take "
-               "batchScheduler out of the spec",
+               "batchScheduler (and batchSchedulerName) out of the spec",
                name);
     return true;
 }

@@ -61,6 +61,10 @@ int flink_version_parse(const char *text, struct flink_version *ret);
 /** known and >= major.minor (a pre-release of it is less) */
 bool flink_version_at_least(const struct flink_version *v, int major, int minor);
 
+/** The batch scheduler's name; NULL or "": none. The deprecated batchSchedulerName comes first, as
+ * it replaces batchScheduler. */
+const char *cluster_batch_scheduler(const cJSON *spec);
+
 /** HA as spec 02-admission 4.6, the newer key high-availability.type too. */
 bool cluster_ha_enabled(const cJSON *spec);
 /** As the reference sees it: high-availability.type is unknown. */

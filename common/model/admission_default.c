@@ -188,6 +188,13 @@ void cluster_redefault(cJSON *cluster, const cJSON *old)
     }
 }
 
+const char *cluster_batch_scheduler(const cJSON *spec)
+{
+    const char *deprecated = json_str(spec, "batchSchedulerName");
+
+    return deprecated ? deprecated : json_str(spec, "batchScheduler.name");
+}
+
 static bool ha_enabled_by(const cJSON *properties, const char *type_key)
 {
     const char *type = cJSON_GetStringValue(json_member(properties, type_key));

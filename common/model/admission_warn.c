@@ -164,7 +164,7 @@ static void warn_autoscaler(const cJSON *spec, struct findings *f)
 
 static void warn_scheduler(const cJSON *spec, struct findings *f)
 {
-    const char *name = json_str(spec, "batchScheduler.name");
+    const char *name = cluster_batch_scheduler(spec);
 
     if (!str_empty(name) && !str_eq(name, "volcano"))
         findings_warn(
