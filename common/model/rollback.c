@@ -32,7 +32,6 @@ static cJSON *merged(const cJSON *revision_spec, const cJSON *live)
     cJSON *spec = json_copy(revision_spec);
 
     spec_strip_job(revisioned);
-    json_remove(spec, "$patch");
     json_remove(spec, "job.restartPolicy");
     keep_members(spec, live, revisioned);
     keep_members(json_member(spec, "job"), json_member(live, "job"),

@@ -268,14 +268,18 @@ static void fill_defaults(cJSON *spec)
     }
 }
 
-/* The typed form has a "0" where nothing was ever set. */
-static void unset_off_heap_min(cJSON *part)
+/* The typed form has a "0" where nothing was ever set. @said: what it was made from, if that tells;
+ * NULL: then the webhook, which adds the ratio too, tells. */
+static void unset_off_heap_min(cJSON *part, const cJSON *said)
 {
-    if (str_eq(json_str(part, "memoryOffHeapMin"), "0") && !json_has(part, "memoryOffHeapRatio"))
+    bool unset = said ? !json_has(said, "memoryOffHeapMin") : !json_has(part, "memoryOffHeapRatio");
+
+    if (unset && str_eq(json_str(part, "memoryOffHeapMin"), "0"))
         json_remove(part, "memoryOffHeapMin");
 }
 
-cJSON *spec_defaulted(const cJSON *spec)
+/* @said: @spec, unless it is in the typed form already. */
+static cJSON *defaulted_spec(const cJSON *spec, const cJSON *said)
 {
     cJSON *cluster = cJSON_CreateObject(), *defaulted = spec_typed(spec);
 
@@ -285,8 +289,8 @@ cJSON *spec_defaulted(const cJSON *spec)
     }
     json_remove(defaulted, "$patch");
     fill_defaults(defaulted);
-    unset_off_heap_min(json_member(defaulted, "jobManager"));
-    unset_off_heap_min(json_member(defaulted, "taskManager"));
+    unset_off_heap_min(json_member(defaulted, "jobManager"), json_member(said, "jobManager"));
+    unset_off_heap_min(json_member(defaulted, "taskManager"), json_member(said, "taskManager"));
     (void)cluster_fill_defaults(cluster,
                                 NULL); /* a spec that can't be defaulted is used as it is */
     defaulted = cJSON_DetachItemViaPointer(cluster, json_member(cluster, "spec"));
@@ -294,6 +298,11 @@ cJSON *spec_defaulted(const cJSON *spec)
     complete_component(json_member(defaulted, "jobManager"));
     complete_component(json_member(defaulted, "taskManager"));
     return defaulted;
+}
+
+cJSON *spec_defaulted(const cJSON *spec)
+{
+    return defaulted_spec(spec, json_has(spec, "$patch") ? NULL : spec);
 }
 
 /* ---- the form for comparing ---- */
@@ -331,7 +340,7 @@ static void drop_defaults(cJSON *spec)
 
 cJSON *spec_normal(const cJSON *spec)
 {
-    cJSON *normal = spec_defaulted(spec);
+    cJSON *normal = defaulted_spec(spec, NULL); /* both sides in the typed form */
 
     if (!normal)
         return NULL;

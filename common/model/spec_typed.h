@@ -11,7 +11,9 @@
 cJSON *spec_typed(const cJSON *spec);
 
 /** Typed, with the defaults of the CRD and of admission filled in, as the API server stores it:
- * what is rendered doesn't depend on whether the webhook was there. The caller's. */
+ * what is rendered doesn't depend on whether the webhook was there. That of a revision is told by
+ * its
+ * "$patch". The caller's. */
 cJSON *spec_defaulted(const cJSON *spec);
 
 /** For comparing: typed, and without what means the same as being absent: the defaults of the CRD
