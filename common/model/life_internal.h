@@ -41,7 +41,6 @@ enum {
 };
 
 bool savepoint_is_stop(const char *reason); /* reasons that end the job */
-bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
 bool savepoint_is_said_missing(const char *text); /* Flink's words for one that isn't in storage */
 /* Do the locations mean the same? Flink says file:/s where users say file:///s/. */
 bool savepoint_is_same(const char *a, const char *b);

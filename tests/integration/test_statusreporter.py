@@ -234,6 +234,24 @@ def test_metrics_show_each_cluster(w: World) -> None:
     wait_for(lambda: want in w.daemons.metrics(), "the metric", 10)
 
 
+def test_each_savepoint_that_fails_is_counted_once(w: World) -> None:
+    ns = w.namespace()
+    add(w, ns, job_spec())
+    wait_state(w, ns, "Creating")
+    w.api.patch_status("FlinkCluster", ns, "c", {"components": {"job": {"id": "a" * 32, "state": "Running"}}})
+    metric = f'flinkd_job_savepoint_failures_total{{namespace="{ns}",name="c"}} '
+    wait_for(lambda: metric + "0\n" in w.daemons.metrics(), "the metric", 10)
+    for n in (1, 2):
+        savepoint = {"state": "Failed", "triggerReason": "scheduled", "message": "the disk is full",
+                     "triggerID": "0" * 31 + str(n), "jobID": "a" * 32, "triggerTime": f"2026-01-01T00:0{n}:00Z",
+                     "requestTime": f"2026-01-01T00:0{n}:00Z"}
+        w.api.patch_status("FlinkCluster", ns, "c", {"savepoint": savepoint})
+        wait_for(lambda: f"{metric}{n}\n" in w.daemons.metrics(), f"{n} failures", 10, explain=w.daemons.metrics)
+        w.api.annotate("FlinkCluster", ns, "c", look=str(n))  # and no more for another look at it
+        w.daemons.wait_idle(ns)
+        check(f"{metric}{n}\n" in w.daemons.metrics(), w.daemons.metrics())
+
+
 @test(serial=True)
 def test_a_dry_run_prints_what_it_would_write_and_ends(w: World) -> None:
     ns, _ = running(w)
