@@ -107,6 +107,7 @@ def ends(c: Cluster, trouble: Callable[[], None]) -> None:
         up(c)
         pids = processes(c)
         trouble()
+        pids |= processes(c)
         c.tool("down")
         expect_nothing_left(c, pids, before)
 
@@ -133,7 +134,7 @@ def test_down_ends_what_was_started_inside_and_what_is_stopped() -> None:
     c = instance("stopped")
 
     def leave() -> None:
-        c.popen("sleep", "1000", start_new_session=True)
+        c.popen("sleep", "1000", start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda: any(line.startswith("sleep") for line in processes(c).values()), "a process inside")
         os.kill(component(c, "etcd"), signal.SIGSTOP)
     ends(c, leave)
