@@ -311,6 +311,16 @@ char *jobmanager_address(const struct desired *d)
     return str_printf("%s:%d", name, port_of(d->jobmanager, "ui"));
 }
 
+/* The last, whoever else gives one. */
+static void set_job_id(cJSON *list, const char *job_id)
+{
+    cJSON *other;
+
+    while ((other = find_item(list, "name", ENV_JOB_ID)) != NULL)
+        cJSON_Delete(cJSON_DetachItemViaPointer(list, other));
+    json_add_item(list, new_env(ENV_JOB_ID, job_id));
+}
+
 cJSON *submitter_pod(const struct desired *d, cJSON *take_args, const char *job_id)
 {
     cJSON *pod = cJSON_CreateObject();
@@ -328,7 +338,7 @@ cJSON *submitter_pod(const struct desired *d, cJSON *take_args, const char *job_
     set_env_vars(d, pod);
     add_configs(d, pod);
     if (job_id)
-        json_add_item(array_of(container, "env"), new_env(ENV_JOB_ID, job_id));
+        set_job_id(array_of(container, "env"), job_id);
     make_appliable(pod);
     return pod;
 }

@@ -67,11 +67,13 @@ static void live_workload(const struct view *v, const cJSON *object, cJSON *ret)
     set_state(ret, ready >= wanted && !is_outdated(object));
 }
 
-/* An autoscaler counts the pods that this selects: the labels that they have, which podLabels may
- * override. */
+/* The reference operator's text, which podLabels may make wrong. An autoscaler counts the pods that
+ * it selects, so beside one it has the labels that they really have. */
 static void live_taskmanager(const struct view *v, const cJSON *object, cJSON *ret)
 {
-    const cJSON *labels = json_get(object, "spec.selector.matchLabels");
+    const cJSON *labels = json_has(v->spec, "taskManager.horizontalPodAutoscaler")
+                              ? json_get(object, "spec.selector.matchLabels")
+                              : NULL;
     char selector[256];
 
     (void)snprintf(selector, sizeof selector, "app=%.63s,cluster=%.63s,component=%.63s",

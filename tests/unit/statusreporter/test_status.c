@@ -43,15 +43,22 @@ Test(status, workloads_without_a_status_are_zero_of_zero)
     expect_str(k.status, "state", "Creating");
 }
 
-Test(status, the_selector_is_that_of_the_pods_as_podlabels_made_them)
+static void expect_selector(const char *spec, const char *selector)
 {
-    session(NULL);
+    known_init(&k, spec, NULL);
     known_child(&k, "StatefulSet", "c-taskmanager",
                 "{'spec':{'selector':{'matchLabels':{'app':'mine','cluster':'c','component':'tm',"
                 "'other':'x'}}}}");
     known_read(&k);
-    expect_json(known_status(&k), "components.taskManager.selector",
-                "'app=mine,cluster=c,component=tm'");
+    expect_json(known_status(&k), "components.taskManager.selector", selector);
+    done();
+}
+
+Test(status, an_autoscaler_finds_the_pods_whatever_podlabels_made_of_their_labels)
+{
+    expect_selector("{}", "'app=flink,cluster=c,component=taskmanager'");
+    expect_selector("{'taskManager':{'horizontalPodAutoscaler':{'maxReplicas':2}}}",
+                    "'app=mine,cluster=c,component=tm'");
 }
 
 Test(status, ready_components_make_a_running_cluster)
