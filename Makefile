@@ -53,9 +53,9 @@ BINARIES := $(foreach p,$(PROGRAMS),$(call program_file,$(p)))
 # ---- flags -------------------------------------------------------------------------------------
 
 PACKAGES := libcurl libcjson yaml-0.1 sqlite3 libmicrohttpd openssl
-PACKAGE_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
+PACKAGE_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null))
 # Debian's nng comes without a pkg-config file.
-LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lnng -lm
+LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lnng -lm
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs criterion)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
@@ -82,6 +82,7 @@ all: $(BINARIES) $(LIB)
 # Everything depends on the flags it was built with.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --exists --print-errors $(PACKAGES) || { echo "deploy/deps build installs it" >&2; exit 1; }
 	@echo '$(subst ','\'',$(COMPILE) / $(LINK))' | cmp -s - $@ || \
 		echo '$(subst ','\'',$(COMPILE) / $(LINK))' > $@
 .PHONY: FORCE
@@ -139,7 +140,7 @@ endef
 $(foreach t,$(UNIT_SOURCES:tests/unit/%.c=%),\
 	$(eval $(call unit_test,$(t),$(call unit_folder,$(t)))))
 
-.PHONY: unit-programs unit asan tsan test bench
+.PHONY: unit-programs unit asan asan-e2e tsan test bench
 unit-programs: $(UNIT_TESTS)
 
 # Shows what fails, and at the end how many. A program that dies without a summary and a
@@ -155,16 +156,25 @@ unit: $(UNIT_TESTS)
 			print programs; exit reports || programs != "" }'
 
 asan:
+	@deploy/deps build test
 	@$(MAKE) SAN=address,undefined unit
+# What golden-asan and integration-asan of tests/run leave out: an image with sanitizers, and daemons that die.
+asan-e2e:
+	@$(MAKE) SAN=address,undefined all
+	@$(MAKE) SAN=address,undefined FAILPOINTS=1 all
+	FLINKD_BIN=build-asan/bin tests/run e2e fault
 # Criterion 2.4 maps memory where ThreadSanitizer keeps its own, so it is the daemons that run under it, at their daily work.
 tsan:
+	@deploy/deps build test
 	@$(MAKE) SAN=thread all
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" FLINKD_BIN=build-tsan/bin tests/golden/run tests/golden/cases '[ju]*-*'
 # Whatever is missing on a new machine first: the tests themselves need some of it.
 test:
 	@deploy/deps build test
 	tests/run --no-deps
-bench: all
+bench:
+	@deploy/deps build test
+	@$(MAKE) --no-print-directory all
 	tests/bench/run
 
 # ---- fuzzing ---------------------------------------------------------------------------------------
@@ -190,6 +200,7 @@ fuzz-run: $(FUZZERS)
 
 FUZZ_MAKE = $(MAKE) CC=$(CLANG) SAN=fuzzer-no-link$(comma)address$(comma)undefined BUILD=build-fuzz
 fuzz:
+	@deploy/deps build test
 	+@$(FUZZ_MAKE) fuzz-run
 build-fuzz:
 	+@$(FUZZ_MAKE) fuzz-programs
@@ -213,7 +224,9 @@ format-check:
 tidy: $(TIDY_STAMPS)
 shellcheck:
 	@scripts="$(SCRIPTS)"; [ -z "$$scripts" ] || $(SHELLCHECK) -x $$scripts
-lint: format-check shellcheck tidy
+lint:
+	@deploy/deps build test lint
+	@$(MAKE) --no-print-directory format-check shellcheck tidy
 
 # A stamp a file, so that only what changed is looked at again; the .d names the headers.
 $(BUILD)/tidy/%.ok: %.c .clang-tidy $(wildcard tests/.clang-tidy)
@@ -245,6 +258,7 @@ help:
 	'deps         install the packages that building and testing need' \
 	'unit         build and run the unit tests (UNIT_FLAGS: Criterion options)' \
 	'asan         the unit tests under AddressSanitizer and UBSan' \
+	'asan-e2e     real pods, a real Flink and crashes with flinkd under the same (half an hour)' \
 	'tsan         recorded cases with daemons under ThreadSanitizer' \
 	'fuzz         run every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)' \
 	'test         all tests (tests/run)' \

@@ -3,10 +3,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
-#include "common/kube/base64.h"
 #include "common/kube/resource.h"
 #include "flinkctl/doctor.h"
 
@@ -26,7 +26,7 @@ static const struct kube_resource validating = {"ValidatingWebhookConfiguration"
                                                 "admissionregistration.k8s.io/v1",
                                                 "validatingwebhookconfigurations", false};
 
-static int call(struct doctor *d, enum kube_verb verb, const struct kube_resource *resource,
+int doctor_call(struct doctor *d, enum kube_verb verb, const struct kube_resource *resource,
                 const char *ns, const char *name, const cJSON *body, cJSON **ret, struct error *err)
 {
     struct kube_request request = {.verb = verb,
@@ -52,7 +52,7 @@ bool doctor_api(struct doctor *d)
     json_set_str(review, "kind", reviews.kind);
     json_set_str(review, "spec.nonResourceAttributes.path", "/version");
     json_set_str(review, "spec.nonResourceAttributes.verb", "get");
-    r = call(d, KUBE_CREATE, &reviews, NULL, NULL, review, NULL, &err);
+    r = doctor_call(d, KUBE_CREATE, &reviews, NULL, NULL, review, NULL, &err);
     if (r)
         doctor_say(d, FINDING_WRONG, "API server %s: %s", kube_client_server(d->ctl->kube),
                    err.text);
@@ -91,7 +91,7 @@ void doctor_crd(struct doctor *d)
 {
     _cleanup_(json_freep) cJSON *crd = NULL;
     struct error err = {0};
-    int r = call(d, KUBE_GET, &crds, NULL, CRD_NAME, NULL, &crd, &err);
+    int r = doctor_call(d, KUBE_GET, &crds, NULL, CRD_NAME, NULL, &crd, &err);
 
     if (r == -EACCES) { /* the daemons have no need to read CRDs: are there FlinkClusters? */
         struct kube_request request = {.verb = KUBE_LIST,
@@ -109,74 +109,6 @@ void doctor_crd(struct doctor *d)
     if (r)
         doctor_say(d, FINDING_WRONG, "CRD %s: %s; kubectl apply --server-side -k deploy/crd",
                    CRD_NAME, err.text);
-}
-
-/* ---- permissions ---- */
-
-static const struct {
-    const char *group, *resource, *subresource;
-    const char *verbs[8];
-} permissions[] = {
-    {"flinkoperator.k8s.io", "flinkclusters", "", {"get", "list", "watch", "patch"}},
-    {"flinkoperator.k8s.io", "flinkclusters", "status", {"patch"}},
-    {"", "configmaps", "", {"list", "watch", "create", "patch", "delete"}},
-    {"", "services", "", {"list", "watch", "create", "patch", "delete"}},
-    {"", "pods", "", {"list", "watch"}},
-    {"", "pods", "log", {"get"}},
-    {"", "persistentvolumeclaims", "", {"list", "watch", "patch"}},
-    {"", "events", "", {"create", "patch"}},
-    {"apps", "statefulsets", "", {"list", "watch", "create", "patch", "delete"}},
-    {"apps", "deployments", "", {"list", "watch", "create", "patch", "delete"}},
-    {"apps", "controllerrevisions", "", {"list", "watch", "create", "patch", "delete"}},
-    {"batch", "jobs", "", {"list", "watch", "create", "patch", "delete"}},
-    {"networking.k8s.io", "ingresses", "", {"list", "watch", "create", "patch", "delete"}},
-    {"policy", "poddisruptionbudgets", "", {"list", "watch", "create", "patch", "delete"}},
-    {"autoscaling", "horizontalpodautoscalers", "", {"list", "watch", "create", "patch", "delete"}},
-};
-
-/* 0: allowed, 1: not, or -errno */
-static int ask(struct doctor *d, size_t i, const char *verb, struct error *err)
-{
-    _cleanup_(json_freep) cJSON *review = cJSON_CreateObject();
-    _cleanup_(json_freep) cJSON *answer = NULL;
-    const char *ns = d->ctl->config->common.ns;
-    int r;
-
-    json_set_str(review, "apiVersion", reviews.api_version);
-    json_set_str(review, "kind", reviews.kind);
-    json_set_str(review, "spec.resourceAttributes.verb", verb);
-    json_set_str(review, "spec.resourceAttributes.group", permissions[i].group);
-    json_set_str(review, "spec.resourceAttributes.resource", permissions[i].resource);
-    if (*permissions[i].subresource)
-        json_set_str(review, "spec.resourceAttributes.subresource", permissions[i].subresource);
-    if (!str_empty(ns))
-        json_set_str(review, "spec.resourceAttributes.namespace", ns);
-    r = call(d, KUBE_CREATE, &reviews, NULL, NULL, review, &answer, err);
-    return r ? r : json_bool(answer, "status.allowed", false) ? 0 : 1;
-}
-
-void doctor_permissions(struct doctor *d)
-{
-    struct error err = {0};
-    int missing = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(permissions); i++) {
-        for (size_t n = 0; n < ARRAY_SIZE(permissions[i].verbs); n++) {
-            const char *verb = permissions[i].verbs[n];
-            int r = verb ? ask(d, i, verb, &err) : 0;
-
-            if (r == 0)
-                continue;
-            missing++;
-            doctor_say(d, FINDING_WRONG, "permission: %s %s%s%s.%s%s%s", verb,
-                       permissions[i].resource, *permissions[i].subresource ? "/" : "",
-                       permissions[i].subresource, permissions[i].group,
-                       r < 0 ? ": " : ": not allowed for this user; see deploy/manifests/rbac.yaml",
-                       r < 0 ? err.text : "");
-        }
-    }
-    if (!missing)
-        doctor_say(d, FINDING_OK, "permissions of this user: all that flinkd needs");
 }
 
 /* ---- webhooks ---- */
@@ -235,7 +167,7 @@ static void check_webhooks(struct doctor *d, const struct kube_resource *resourc
 {
     _cleanup_(json_freep) cJSON *configuration = NULL;
     struct error err = {0};
-    int r = call(d, KUBE_GET, resource, NULL, name, NULL, &configuration, &err);
+    int r = doctor_call(d, KUBE_GET, resource, NULL, name, NULL, &configuration, &err);
 
     if (r)
         doctor_say(d, r == -ENOENT || r == -EACCES ? FINDING_WARN : FINDING_WRONG, "%s %s: %s",
@@ -274,7 +206,8 @@ void doctor_lease(struct doctor *d)
     _cleanup_(json_freep) cJSON *lease = NULL;
     struct error err = {0};
     const char *ns = d->ctl->config->operator_ns;
-    int r = call(d, KUBE_GET, resource_get(RESOURCE_LEASE), ns, LEASE_NAME, NULL, &lease, &err);
+    int r =
+        doctor_call(d, KUBE_GET, resource_get(RESOURCE_LEASE), ns, LEASE_NAME, NULL, &lease, &err);
 
     if (r)
         doctor_say(d, r == -ENOENT ? FINDING_WARN : FINDING_WRONG, "Lease %s/%s: %s", ns,

@@ -91,31 +91,101 @@ static void print_plan(const struct snapshot *snapshot, int64_t now_ms)
     plan_done(&plan);
 }
 
+static bool is_over(const cJSON *command)
+{
+    const char *state = json_str(command, "state");
+
+    return str_eq(state, "done") || str_eq(state, "dropped");
+}
+
 static void print_commands(const struct snapshot *snapshot)
 {
     json_foreach (command, snapshot->commands) {
-        const char *state = json_str_or(command, "state", "");
-
-        if (str_eq(state, "done") || str_eq(state, "dropped"))
+        if (is_over(command))
             continue;
-        (void)printf("command %s: %s after %lld tries %s\n", json_str_or(command, "key", ""), state,
-                     (long long)json_int(command, "attempts", 0),
+        (void)printf("command %s: %s after %lld tries %s\n", json_str_or(command, "key", ""),
+                     json_str_or(command, "state", ""), (long long)json_int(command, "attempts", 0),
                      json_str_or(command, "result.error", ""));
     }
+}
+
+/* ---- all of it as JSON ---- */
+
+static cJSON *pods_json(const struct snapshot *snapshot)
+{
+    cJSON *pods = cJSON_CreateArray();
+
+    json_foreach (pod, snapshot->objects) {
+        cJSON *item;
+
+        if (!str_eq(json_str(pod, "kind"), "Pod"))
+            continue;
+        item = cJSON_CreateObject();
+        json_set_str(item, "name", json_str(pod, "metadata.name"));
+        json_set_str(item, "deletionTimestamp", json_str(pod, "metadata.deletionTimestamp"));
+        if (json_has(pod, "status"))
+            json_set(item, "status", json_copy(json_member(pod, "status")));
+        json_add_item(pods, item);
+    }
+    return pods;
+}
+
+static cJSON *commands_json(const struct snapshot *snapshot)
+{
+    cJSON *commands = cJSON_CreateArray();
+
+    json_foreach (command, snapshot->commands) {
+        cJSON *item;
+
+        if (is_over(command))
+            continue;
+        item = cJSON_CreateObject();
+        json_set_str(item, "key", json_str(command, "key"));
+        json_set_str(item, "state", json_str(command, "state"));
+        json_set_int(item, "attempts", json_int(command, "attempts", 0));
+        json_set_str(item, "error", json_str(command, "result.error"));
+        json_add_item(commands, item);
+    }
+    return commands;
+}
+
+static int print_json(const struct snapshot *snapshot, int64_t now_ms, struct error *err)
+{
+    _cleanup_(json_freep) cJSON *json = cJSON_CreateObject();
+    _cleanup_(freep) char *text = NULL;
+    const cJSON *status = json_member(snapshot->cluster, "status");
+    struct plan plan;
+
+    plan_make(snapshot, now_ms, &plan);
+    json_set_str(json, "namespace", json_str(snapshot->cluster, "metadata.namespace"));
+    json_set_str(json, "name", json_str(snapshot->cluster, "metadata.name"));
+    json_set(json, "status", status ? json_copy(status) : cJSON_CreateObject());
+    json_set(json, "pods", pods_json(snapshot));
+    json_set(json, "commands", commands_json(snapshot));
+    json_set(json, "plan", plan_summary(&plan));
+    plan_done(&plan);
+    text = json_text(json);
+    if (!text)
+        return error_set(err, ENOMEM, "no memory");
+    (void)puts(text);
+    return 0;
 }
 
 int why_run(struct flinkctl *ctl, struct error *err)
 {
     _cleanup_(snapshot_done) struct snapshot snapshot = {0};
+    int64_t now_ms = ctl->config->now_ms ? ctl->config->now_ms : time_now_ms();
     int r = flinkctl_snapshot(ctl, &snapshot, err);
 
     if (r)
         return r;
     if (!snapshot.cluster)
         return error_set(err, ENOENT, "the FlinkCluster was deleted; see flinkctl timeline");
+    if (ctl->config->json)
+        return print_json(&snapshot, now_ms, err);
     print_conditions(json_member(snapshot.cluster, "status"));
     print_pods(&snapshot);
     print_commands(&snapshot);
-    print_plan(&snapshot, ctl->config->now_ms ? ctl->config->now_ms : time_now_ms());
+    print_plan(&snapshot, now_ms);
     return 0;
 }

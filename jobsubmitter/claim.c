@@ -64,17 +64,18 @@ static bool is_turn(const struct work *work)
     return true;
 }
 
-/* Starting may end it, which may start another one: from the top after each. */
-static void start_works(struct jobsubmitter *js)
+/* Starting may end it, which may start another one: from the top after each. What has waited while
+ * the Lease was lost is for the next leader. */
+static void start_works(struct jobsubmitter *js, bool leads)
 {
     struct work *work = js->works;
 
     while (work && !js->stopping) {
-        if (work->started || !is_turn(work)) {
+        if (work->started || (leads && !is_turn(work))) {
             work = work->next;
             continue;
         }
-        if (work->command.claim_until_ms - time_now_ms() < LEASE_LEFT_MS) {
+        if (!leads || work->command.claim_until_ms - time_now_ms() < LEASE_LEFT_MS) {
             work->started = true;
             outcome_give_back(work);
         } else {
@@ -103,7 +104,8 @@ static int claim_one(struct jobsubmitter *js, struct journal_tx *tx, int64_t now
     if (!work)
         return error_set(err, ENOMEM, "out of memory");
     work->js = js;
-    r = command_claim(tx, js->identity, now_ms, LEASE_MS, &work->command, next_ms, err);
+    r = command_claim(tx, js->config->common.ns, js->identity, now_ms, LEASE_MS, &work->command,
+                      next_ms, err);
     if (r)
         free(work);
     else
@@ -162,6 +164,7 @@ void claim_work(struct jobsubmitter *js)
 {
     struct error err = {0};
     int64_t next_ms = 0, wait_ms = SWEEP_MS;
+    bool leads;
     int r = 0;
 
     outcome_retry_reports(js);
@@ -169,17 +172,23 @@ void claim_work(struct jobsubmitter *js)
     js->exhausted = true;
     if (js->stopping || !js->journal)
         return;
-    if (is_leader(js))
+    leads = is_leader(js);
+    if (leads)
         r = claim_round(js, &next_ms, &err);
+    if (r == -EUCLEAN)
+        log_warn("%s, opening it anew", err.text);
     if (r == -ESTALE || r == -EUCLEAN) {
         jobsubmitter_reopen(js);
         return;
     }
-    if (r)
+    if (r) {
         log_warn("claims: %s, retrying in %d ms", err.text, SWEEP_MS);
+        js->failures++;
+        js->exhausted = true;
+    }
     if (next_ms)
         wait_ms = next_ms - time_now_ms();
     if (wait_ms < SWEEP_MS)
         loop_timer_arm(js->sweep, wait_ms > SWEEP_MIN_MS ? wait_ms : SWEEP_MIN_MS);
-    start_works(js);
+    start_works(js, leads);
 }

@@ -28,5 +28,6 @@ int jobsubmitter_config_load(struct jobsubmitter_config *config, int argc, char 
         table, ARRAY_SIZE(table), argc, argv, config, err);
     if (r)
         return r;
-    return flink_url_check(config->flink_url_template, err);
+    r = flink_url_check(config->flink_url_template, err);
+    return r ? error_wrap(err, "--flink-url-template") : 0;
 }

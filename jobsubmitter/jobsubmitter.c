@@ -13,16 +13,12 @@
 enum {
     SWEEP_MS = 2000,
     STEP_MS = 100,
-    STOP_MS = 2000, /* how long what is under way may go on at SIGTERM */
+    STOP_MS = 1500, /* how long what is under way may go on at SIGTERM: it ends within 2 s */
+    STOP_JOURNAL_MS = 100, /* then other writers of the journal aren't waited for longer */
     ONCE_MS = 60000, /* --once gives up then */
 };
 
 /* ---- the journal ---- */
-
-static bool is_transient(int r)
-{
-    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
-}
 
 /* Claims of a predecessor that died under this name are free again: acting twice is harmless. */
 static int release_claims(struct jobsubmitter *js, struct error *err)
@@ -144,7 +140,7 @@ static int open_all(struct jobsubmitter *js, struct error *err)
             return error_set(err, ENOMEM, "out of memory");
     }
     r = open_journal(js, err);
-    if (!r || is_visit(js) || !is_transient(r))
+    if (!r || is_visit(js) || !journal_is_transient(r))
         return r;
     log_error("%s, retrying in %d ms", err->text, SWEEP_MS);
     return 0;
@@ -237,45 +233,55 @@ static bool is_busy(const struct jobsubmitter *js)
 /* SIGTERM: what is under way may end, the rest is given back. */
 static int stop(struct jobsubmitter *js, struct error *err)
 {
-    int64_t until_ms = time_monotonic_ms() + STOP_MS;
+    int64_t until_ms = time_monotonic_ms() + STOP_MS, left_ms;
     int r = 0;
 
     js->stopping = true;
-    while (!r && is_busy(js) && time_monotonic_ms() < until_ms)
-        r = loop_step(js->loop, STEP_MS, err);
+    if (js->journal)
+        journal_set_busy_timeout(js->journal, STOP_JOURNAL_MS);
+    while (!r && is_busy(js) && (left_ms = until_ms - time_monotonic_ms()) > 0)
+        r = loop_step(js->loop, left_ms < STEP_MS ? (int)left_ms : STEP_MS, err);
     outcome_retry_reports(js);
     claim_forget(js);
     if (!r && js->journal)
         r = release_claims(js, err);
-    return r;
+    return r == -ESTALE || r == -EUCLEAN ? 0 : r; /* the claims went with the journal */
 }
 
+/* What failed is wanted again after a while: not by us. */
 static int run_once(struct jobsubmitter *js, struct error *err)
 {
     int64_t until_ms = time_monotonic_ms() + ONCE_MS;
-    int r = 0;
+    int r = leader_require(js->journal, time_now_ms(), err);
 
+    if (r)
+        return r;
     do {
         claim_work(js);
-        while (!r && js->n_works > 0 && !loop_stopping(js->loop)) {
+        do {
             if (time_monotonic_ms() > until_ms)
                 return error_set(err, ETIMEDOUT, "not everything was done within %d s",
                                  ONCE_MS / 1000);
-            r = loop_step(js->loop, STEP_MS, err);
-        }
+            r = js->n_works > 0 ? loop_step(js->loop, STEP_MS, err) : 0;
+        } while (!r && js->n_works > 0 && !loop_stopping(js->loop));
     } while (!r && !js->exhausted && !loop_stopping(js->loop));
+    if (!r && !loop_stopping(js->loop))
+        r = leader_require(js->journal, time_now_ms(), err); /* it didn't run out meanwhile */
+    if (!r && js->failures)
+        return error_set(err, EIO, "attempts that failed (see above): %d", js->failures);
     return r;
 }
 
 int jobsubmitter_run(struct jobsubmitter *js, struct error *err)
 {
     const struct common_config *common = &js->config->common;
-    int r;
+    int r, stopped;
 
     if (common->dry_run)
         return object_each(js->journal, "FlinkCluster", common->ns, print_cluster, js, err);
     log_info("working identity=%s server=%s journal=\"%s\"", js->identity,
              kube_client_server(js->kube), common->journal);
     r = common->once ? run_once(js, err) : loop_run(js->loop, err);
-    return r ? r : stop(js, err);
+    stopped = stop(js, r ? NULL : err);
+    return r ? r : stopped;
 }

@@ -29,6 +29,7 @@ struct jobsubmitter {
     bool ready;
     bool stopping; /* claim nothing more */
     bool exhausted; /* the last round of claims found nothing due */
+    int failures; /* attempts and claims that failed, for --once */
 };
 
 int jobsubmitter_new(const struct jobsubmitter_config *config, struct jobsubmitter **ret,

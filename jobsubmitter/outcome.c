@@ -54,8 +54,8 @@ static void publish(const struct work *work, int64_t row)
         log_debug("%s", err.text);
 }
 
-/* @work is freed unless the journal can't be written. */
-static void report(struct work *work)
+/* @work is freed unless the journal can't be written: negative. */
+static int report(struct work *work)
 {
     struct error err = {0};
     int64_t row = 0;
@@ -64,7 +64,7 @@ static void report(struct work *work)
     if (r < 0) {
         log_warn("cluster=%s command=\"%s\": %s, the report is tried again",
                  work->command.cluster_uid, work->command.key, err.text);
-        return;
+        return r;
     }
     if (r == 0)
         publish(work, row);
@@ -72,6 +72,7 @@ static void report(struct work *work)
         log_warn("cluster=%s command=\"%s\": no longer ours, the outcome is left to the next",
                  work->command.cluster_uid, work->command.key);
     claim_finish(work);
+    return 0;
 }
 
 static void end(struct work *work, enum command_state state, cJSON *take_result)
@@ -80,13 +81,14 @@ static void end(struct work *work, enum command_state state, cJSON *take_result)
 
     work->ended = true;
     work->state = state;
+    work->js->failures += state == COMMAND_FAILED || (state == COMMAND_WANTED && take_result);
     work->result = take_result;
     text = work->result ? json_text(work->result) : NULL;
     log_info("cluster=%s %s/%s command=\"%s\" attempt=%d state=%s result=%s",
              work->command.cluster_uid, work->command.ns, work->command.cluster_name,
              work->command.key, work->command.attempts, command_state_name(state),
              text ? text : "{}");
-    report(work);
+    (void)report(work);
 }
 
 static cJSON *with_text(cJSON *take_result, const char *key, const char *text)
@@ -133,10 +135,11 @@ void outcome_give_back(struct work *work)
 void outcome_retry_reports(struct jobsubmitter *js)
 {
     struct work *next;
+    int r = 0;
 
-    for (struct work *work = js->works; work; work = next) {
+    for (struct work *work = js->works; !r && work; work = next) {
         next = work->next;
         if (work->ended)
-            report(work);
+            r = report(work);
     }
 }

@@ -182,8 +182,18 @@ static void on_one_line(struct buf *out, const char *text)
 
     while (len > 0 && text[len - 1] == '\n')
         len--;
-    for (size_t i = 0; i < len; i++)
-        (void)buf_add(out, text[i] == '\n' || text[i] == '\r' ? " " : &text[i], 1);
+    while (len > 0) {
+        size_t part = strcspn(text, "\n\r");
+
+        if (part >= len) {
+            (void)buf_add(out, text, len);
+            return;
+        }
+        (void)buf_add(out, text, part);
+        (void)buf_puts(out, " ");
+        text += part + 1;
+        len -= part + 1;
+    }
 }
 
 /* Before 2.0 Flink splits lines at the first ": " and knows no quotes; a line break can't be said.

@@ -2,8 +2,8 @@
  * JobManager (11). */
 #include "reconciler/desired_internal.h"
 
+#include "common/model/python_args.h"
 #include <stdio.h>
-#include <string.h>
 
 enum {
     /* An Application's JobManager with high availability recovers its job in a new pod. Kubernetes
@@ -15,8 +15,6 @@ enum {
 };
 
 /* ---- arguments ---- */
-
-#define PYTHON_DRIVER "org.apache.flink.client.python.PythonDriver"
 
 static void add_word(cJSON *args, const char *word)
 {
@@ -50,50 +48,11 @@ static void add_items(cJSON *args, const cJSON *items)
             add_word(args, item->valuestring);
 }
 
-/* Flink's options for Python programs, all with a value. */
-static bool is_python_option(const char *word)
+static void add_args(cJSON *args, const cJSON *job)
 {
-    static const char *const options[] = {
-        "-py",           "--python",
-        "-pym",          "--pyModule",
-        "-pyfs",         "--pyFiles",
-        "-pyarch",       "--pyArchives",
-        "-pyreq",        "--pyRequirements",
-        "-pyexec",       "--pyExecutable",
-        "-pyclientexec", "--pyClientExecutable",
-        "-pypath",       "--pyPythonPath",
-    };
+    _cleanup_(json_freep) cJSON *sorted = python_sorted_args(job);
 
-    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-        if (str_eq(options[i], word))
-            return true;
-    return false;
-}
-
-static bool has_program(const cJSON *job)
-{
-    return !str_blank(json_str(job, "jarFile")) || !str_blank(json_str(job, "pyFile")) ||
-           !str_blank(json_str(job, "pyModule"));
-}
-
-/* Without a program of its own the job names one in its arguments. Flink reads options up to the
- * first word that is none, so its own have to come first, wherever they were written. */
-static void add_program_in_args(cJSON *args, const cJSON *words)
-{
-    _cleanup_(json_freep) cJSON *rest = cJSON_CreateArray();
-
-    for (const cJSON *word = words ? words->child : NULL; word; word = word->next) {
-        const char *text = cJSON_GetStringValue(word);
-
-        if (is_python_option(text) && word->next) {
-            add_word(args, text);
-            word = word->next;
-            add_word(args, cJSON_GetStringValue(word));
-        } else if (text) {
-            add_word(rest, text);
-        }
-    }
-    add_items(args, rest);
+    add_items(args, sorted);
 }
 
 static void add_program(cJSON *args, const cJSON *job)
@@ -102,10 +61,7 @@ static void add_program(cJSON *args, const cJSON *job)
     add_option(args, "--python", json_str(job, "pyFile"));
     add_option(args, "--pyFiles", json_str(job, "pyFiles"));
     add_option(args, "--pyModule", json_str(job, "pyModule"));
-    if (has_program(job))
-        add_items(args, json_member(job, "args"));
-    else
-        add_program_in_args(args, json_member(job, "args"));
+    add_args(args, job);
 }
 
 static cJSON *submitter_args(const struct desired *d, const struct desired_job *run)
@@ -131,20 +87,20 @@ static cJSON *submitter_args(const struct desired *d, const struct desired_job *
     return args;
 }
 
-/* Python is run by a Java program of Flink's, whose options come before the program's own. */
+/* Python is run by a Java program of Flink's. A class of the user's has all its arguments to
+ * itself.
+ */
 static void add_application_program(const struct desired *d, cJSON *args)
 {
-    bool python =
-        !str_blank(json_str(d->job, "pyFile")) || !str_blank(json_str(d->job, "pyModule"));
-    const char *class_name = json_str(d->job, "className");
+    bool python = python_is_job(d->job);
 
-    add_option(args, "--job-classname",
-               python && str_blank(class_name) ? PYTHON_DRIVER : class_name);
-    if (!python)
-        return;
-    add_option(args, "-py", json_str(d->job, "pyFile"));
-    add_option(args, "-pyfs", json_str(d->job, "pyFiles"));
-    add_option(args, "-pym", json_str(d->job, "pyModule"));
+    add_option(args, "--job-classname", python ? PYTHON_DRIVER : json_str(d->job, "className"));
+    if (python && python_is_named(d->job)) {
+        add_option(args, "-py", json_str(d->job, "pyFile"));
+        add_option(args, "-pyfs", json_str(d->job, "pyFiles"));
+        add_option(args, "-pym", json_str(d->job, "pyModule"));
+    }
+    add_args(args, d->job);
 }
 
 static cJSON *application_args(const struct desired *d, const struct desired_job *run)
@@ -162,7 +118,6 @@ static cJSON *application_args(const struct desired *d, const struct desired_job
         add_word(args, "--allowNonRestoredState");
     add_option(args, "--job-id", run->job_id);
     add_application_program(d, args);
-    add_items(args, json_member(d->job, "args"));
     return args;
 }
 

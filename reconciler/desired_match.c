@@ -34,6 +34,17 @@ static bool is_exact_map(const char *name)
     return str_eq(name, "matchLabels") || str_eq(name, "selector");
 }
 
+static bool holds_quantities(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(quantity_maps); i++)
+        if (str_eq(quantity_maps[i], name))
+            return true;
+    for (size_t i = 0; i < ARRAY_SIZE(quantities); i++)
+        if (str_eq(quantities[i].parent, name))
+            return true;
+    return false;
+}
+
 static bool is_quantity(const char *parent, const char *key)
 {
     for (size_t i = 0; i < ARRAY_SIZE(quantity_maps); i++)
@@ -67,14 +78,15 @@ static bool matches(const cJSON *desired, const cJSON *live, const char *name);
 
 static bool object_matches(const cJSON *desired, const cJSON *live, const char *name)
 {
+    bool holds = holds_quantities(name);
     int n = 0;
 
     json_foreach (item, desired) {
         const cJSON *peer = json_member(live, item->string);
 
         n += !cJSON_IsNull(item);
-        if (is_quantity(name, item->string) ? !quantity_json_equal(item, peer)
-                                            : !matches(item, peer, item->string))
+        if (holds && is_quantity(name, item->string) ? !quantity_json_equal(item, peer)
+                                                     : !matches(item, peer, item->string))
             return false;
     }
     return !is_exact_map(name) || cJSON_GetArraySize(live) == n;

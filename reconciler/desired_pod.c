@@ -173,19 +173,18 @@ static void set_env_vars(const struct desired *d, cJSON *pod)
 }
 
 /* Lists that the API server keeps by key may not have a key twice when they are applied; when they
- * are created they may, and the last one counts. */
+ * are created they may, and the last one counts. It takes the first one's place, since what comes
+ * between may refer to it. */
 static void drop_duplicates(cJSON *list, const char *key)
 {
     cJSON *next;
 
     for (cJSON *item = list ? list->child : NULL; item; item = next) {
-        bool again = false;
+        cJSON *first = find_item(list, key, json_str_or(item, key, ""));
 
         next = item->next;
-        for (const cJSON *later = next; later && !again; later = later->next)
-            again = str_eq(json_str(later, key), json_str_or(item, key, ""));
-        if (again)
-            cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+        if (first && first != item)
+            cJSON_ReplaceItemViaPointer(list, first, cJSON_DetachItemViaPointer(list, item));
     }
 }
 
@@ -312,6 +311,16 @@ char *jobmanager_address(const struct desired *d)
     return str_printf("%s:%d", name, port_of(d->jobmanager, "ui"));
 }
 
+/* The last, whoever else gives one. */
+static void set_job_id(cJSON *list, const char *job_id)
+{
+    cJSON *other;
+
+    while ((other = find_item(list, "name", ENV_JOB_ID)) != NULL)
+        cJSON_Delete(cJSON_DetachItemViaPointer(list, other));
+    json_add_item(list, new_env(ENV_JOB_ID, job_id));
+}
+
 cJSON *submitter_pod(const struct desired *d, cJSON *take_args, const char *job_id)
 {
     cJSON *pod = cJSON_CreateObject();
@@ -329,7 +338,7 @@ cJSON *submitter_pod(const struct desired *d, cJSON *take_args, const char *job_
     set_env_vars(d, pod);
     add_configs(d, pod);
     if (job_id)
-        json_add_item(array_of(container, "env"), new_env(ENV_JOB_ID, job_id));
+        set_job_id(array_of(container, "env"), job_id);
     make_appliable(pod);
     return pod;
 }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "common/base/output.h"
 #include "reconciler/config.h"
 #include "reconciler/reconciler.h"
 
@@ -24,12 +25,14 @@ int main(int argc, char **argv)
 
     r = reconciler_config_load(&config, argc, argv, &err); /* flag over environment */
     log_init("reconciler", config.common.log_level, config.common.log_json);
-    if (r) {
-        if (r < 0)
-            log_error("%s", err.text);
-        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+    if (r < 0) {
+        log_error("%s", err.text);
+        return EXIT_USAGE;
     }
-    r = run(&config, &err);
+    if (!r) /* else --help or --version was served */
+        r = run(&config, &err);
+    if (r >= 0)
+        r = output_flush(&err);
     if (r < 0)
         log_error("%s", err.text);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

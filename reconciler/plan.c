@@ -244,13 +244,13 @@ void plan_deletion(struct planner *p)
  * 03-children 9). */
 static bool is_scheduler_unknown(struct planner *p)
 {
-    const char *name = json_str(p->v->spec, "batchScheduler.name");
+    const char *name = cluster_batch_scheduler(p->v->spec);
 
     if (str_empty(name) || str_eq(name, "volcano"))
         return false;
     plan_block(p, "UnknownBatchScheduler",
                "spec.batchScheduler.name \"%.100s\" is not known: set volcano, or take "
-               "batchScheduler out of the spec",
+               "batchScheduler (and batchSchedulerName) out of the spec",
                name);
     return true;
 }
@@ -275,13 +275,22 @@ static void make(struct planner *p)
         plan_job(p);
 }
 
+/* Without its actions: plan_add() begins each with nothing in it. */
+static void clear(struct plan *plan)
+{
+    plan->n = 0;
+    plan->wake_ms = 0;
+    plan->blocked[0] = plan->blocked_text[0] = '\0';
+    plan->blocked_by_plan = false;
+}
+
 void plan_make(const struct snapshot *snapshot, int64_t now_ms, struct plan *ret)
 {
     struct view v;
     struct life l;
     struct planner p = {.v = &v, .l = &l, .plan = ret};
 
-    *ret = (struct plan){0};
+    clear(ret);
     if (!snapshot->cluster)
         return;
     view_init(&v, snapshot, now_ms);
@@ -300,7 +309,7 @@ void plan_done(struct plan *plan)
 {
     for (int i = 0; i < plan->n; i++)
         cJSON_Delete(plan->actions[i].manifest);
-    *plan = (struct plan){0};
+    clear(plan);
 }
 
 static cJSON *to_json(const struct plan *plan, bool manifests)

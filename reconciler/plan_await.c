@@ -55,3 +55,33 @@ bool plan_awaits_run(struct planner *p)
     plan_wake(p, end_ms);
     return true;
 }
+
+static const cJSON *last_submission(const struct view *v)
+{
+    const cJSON *last = NULL;
+
+    json_foreach (command, v->snapshot->commands) {
+        if (str_eq(json_str(command, "kind"), "submit") &&
+            (!last || json_int(command, "id", 0) > json_int(last, "id", 0)))
+            last = command;
+    }
+    return last;
+}
+
+bool plan_awaits_submitter(struct planner *p)
+{
+    const struct view *v = p->v;
+    const cJSON *last = last_submission(v);
+    const char *state = json_str(last, "state");
+    int64_t seen_ms = json_int(last, "changedAt", 0) + VIEW_SUBMIT_SEEN_MS;
+
+    if (!last || v->submitter.json || !job_state_is_pending(p->l->state) ||
+        str_eq(json_str(last, "args.jobId"), json_str(v->rec_job, "id")))
+        return false;
+    if (str_eq(state, "claimed"))
+        return true;
+    if (!str_eq(state, "done") || seen_ms <= v->now_ms)
+        return false;
+    plan_wake(p, seen_ms);
+    return true;
+}

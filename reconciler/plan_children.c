@@ -7,6 +7,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "reconciler/desired.h"
 #include "reconciler/plan_internal.h"
 
@@ -43,13 +44,12 @@ static bool is_by_flinkd(const cJSON *live)
 /* A pod of the workload @name that is left from before @live (NULL: gone) was created. */
 static bool has_pods_of(const struct planner *p, const char *name)
 {
-    const char *component = str_ends(name, "-taskmanager") ? "taskmanager" : "jobmanager";
+    const char *component = str_ends(name, "-taskmanager") ? POD_TASKMANAGER : POD_JOBMANAGER;
 
     json_foreach (object, p->v->snapshot->objects) {
         const cJSON *owner = cJSON_GetArrayItem(json_get(object, "metadata.ownerReferences"), 0);
 
-        if (str_eq(json_str(object, "kind"), "Pod") &&
-            str_eq(map_value(object, "metadata.labels", LABEL_COMPONENT), component) &&
+        if (str_eq(json_str(object, "kind"), "Pod") && pod_is(object, component) &&
             !str_eq(json_str(owner, "kind"), "Job"))
             return true;
     }
@@ -263,8 +263,7 @@ static bool is_rolling(const struct planner *p, const cJSON *live)
         const char *hash = map_value(object, "metadata.labels", "controller-revision-hash");
 
         if (str_eq(json_str(object, "kind"), "Pod") && update && hash &&
-            str_eq(map_value(object, "metadata.labels", LABEL_COMPONENT), "jobmanager") &&
-            !str_eq(hash, update))
+            pod_is(object, POD_JOBMANAGER) && !str_eq(hash, update))
             return true;
     }
     return false;
@@ -292,7 +291,7 @@ static bool is_outdated(const cJSON *pod, const cJSON *live)
 
 /* Kubernetes replaces a pod of an ordered StatefulSet only once it is ready. One that can't get
  * ready stays, whatever its template says by now, unless the StatefulSet goes. */
-static bool is_stuck(const struct planner *p, const cJSON *live, bool template_changes)
+static bool is_stuck(const struct planner *p, const cJSON *manifest, const cJSON *live)
 {
     if (!str_eq(json_str(live, "kind"), "StatefulSet") ||
         str_eq(json_str(live, "spec.podManagementPolicy"), "Parallel"))
@@ -303,7 +302,7 @@ static bool is_stuck(const struct planner *p, const cJSON *live, bool template_c
         if (str_eq(json_str(object, "kind"), "Pod") &&
             str_eq(json_str(owner, "uid"), json_str(live, "metadata.uid")) &&
             !json_has(object, "metadata.deletionTimestamp") && !is_ready(object) &&
-            (template_changes || is_outdated(object, live)))
+            (is_outdated(object, live) || changes_template(p, manifest, live)))
             return true;
     }
     return false;
@@ -335,7 +334,6 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
     const char *wanted = map_value(manifest, "metadata.labels", LABEL_REVISION);
     bool other_revision =
         wanted && !str_eq(wanted, map_value(live, "metadata.labels", LABEL_REVISION));
-    bool template_changes;
 
     if (json_has(live, "metadata.deletionTimestamp")) {
         p->children_settling = true;
@@ -355,8 +353,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
         plan_delete(p, live, "an update recreates it");
         return;
     }
-    template_changes = changes_template(p, manifest, live);
-    if (is_stuck(p, live, template_changes)) {
+    if (is_stuck(p, manifest, live)) {
         p->children_settling = true;
         plan_delete(p, live, "its pod doesn't get ready, so it wouldn't be replaced");
         return;
@@ -371,7 +368,7 @@ static void reconcile_existing(struct planner *p, const cJSON *manifest, const c
             apply_update(p, manifest, live);
         else
             (void)apply(p, manifest, "it differs from what is specified");
-        if (template_changes && p->v->jobmanager_pod)
+        if (p->v->jobmanager_pod && changes_template(p, manifest, live))
             p->children_settling = true;
         return;
     }
@@ -456,6 +453,10 @@ void plan_children(struct planner *p)
     /* The job is down for the update, but that isn't recorded yet: its savepoint could still get
      * lost. */
     if (p->l->job_must_update && !plan_is_recorded(p)) {
+        p->children_settling = true;
+        return;
+    }
+    if (p->l->job_must_update && plan_awaits_submitter(p)) {
         p->children_settling = true;
         return;
     }

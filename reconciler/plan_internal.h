@@ -50,6 +50,8 @@ void plan_deletion(struct planner *p);
 void plan_stop(struct planner *p, const char *reason);
 /* The job is being deployed, and an update is to wait until it runs: then its state can be kept. */
 bool plan_awaits_run(struct planner *p);
+/* A submitter was made, or is about to be, that isn't to be seen yet: its job may run already. */
+bool plan_awaits_submitter(struct planner *p);
 /* … without one. */
 void plan_cancel(struct planner *p, const char *reason);
 /* Drop submissions that nobody wants any more, before they are done. */
@@ -57,6 +59,9 @@ void plan_drop_submissions(struct planner *p, const char *why);
 /* The run has its final savepoint: it is over. */
 bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);
+/* The last command with a key of @prefix, a slash and a number, and that number (0: the prefix
+ * alone); NULL and -1: none. */
+const cJSON *plan_last_try(const struct planner *p, const char *prefix, int64_t *number);
 /* The id that the next savepoint (for @reason) or "stop" has: the same again after any crash, until
  * its outcome is recorded. */
 void plan_trigger_id(const struct planner *p, const char *reason, char out[33]);

@@ -1,6 +1,7 @@
 /* The job: start it, stop it, clean up after it. An act that can't be done twice is a command whose
  * name is made of what is recorded, so deciding it again after a crash is deciding the same act. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/json.h"
 #include "common/base/str.h"
@@ -13,7 +14,6 @@ enum {
     SUBMIT_RETRY_MS = 15 * 1000, /* after a refused submitter (quota, admission); doubles */
     SUBMIT_RETRY_MAX_MS = 5 * 60 * 1000,
     SUBMIT_AGAIN_MS = 5 * 1000, /* how long the watcher may take to see a created submitter */
-    TRIES_MAX = 1000,
 };
 
 /* ---- start ---- */
@@ -38,39 +38,69 @@ static void next_job_id(const struct planner *p, char out[33])
         run_id(out, p->v->uid, previous, p->v->revision.next_name);
 }
 
-/* Is it time for try @n under @prefix? Fills @key. Earlier tries that are open or young hold it up.
- */
-static bool is_try_due(struct planner *p, const char *prefix, char *key, size_t size)
+/* What follows @prefix and a slash in @key; -1: something else. */
+static int64_t try_number(const char *key, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    int64_t number;
+
+    if (!key || !str_starts(key, prefix))
+        return -1;
+    if (!key[n])
+        return 0;
+    return key[n] == '/' && !str_to_i64(key + n + 1, &number) ? number : -1;
+}
+
+const cJSON *plan_last_try(const struct planner *p, const char *prefix, int64_t *number)
+{
+    const cJSON *last = NULL;
+
+    *number = -1;
+    json_foreach (command, p->v->snapshot->commands) {
+        int64_t n = try_number(json_str(command, "key"), prefix);
+
+        if (n <= *number)
+            continue;
+        *number = n;
+        last = command;
+    }
+    return last;
+}
+
+static int64_t submit_delay_ms(int64_t number)
 {
     int64_t delay = SUBMIT_RETRY_MS;
 
-    for (int n = 0; n < TRIES_MAX; n++) {
-        const cJSON *command;
-        int64_t again;
+    for (int64_t n = 0; n < number && delay < SUBMIT_RETRY_MAX_MS; n++)
+        delay *= 2;
+    return delay < SUBMIT_RETRY_MAX_MS ? delay : SUBMIT_RETRY_MAX_MS;
+}
 
-        (void)snprintf(key, size, "%s/%d", prefix, n);
-        command = view_command(p->v, key);
-        if (!command)
-            return true;
-        if (view_command_is_open(command))
-            return false;
-        again = json_int(command, "changedAt", 0) +
-                (str_eq(json_str(command, "state"), "failed") ? delay : SUBMIT_AGAIN_MS);
-        if (again > p->v->now_ms) {
-            if (str_eq(json_str(command, "state"), "failed"))
-                plan_block(p, "SubmitterRefused", "the submitter can't be created: %s",
-                           json_str_or(command, "result.error", "?"));
-            plan_wake(p, again);
-            return false;
-        }
-        delay = delay * 2 < SUBMIT_RETRY_MAX_MS ? delay * 2 : SUBMIT_RETRY_MAX_MS;
-    }
+/* Is it time for the next try under @prefix? Fills @key. One that is open or young holds it up. */
+static bool is_try_due(struct planner *p, const char *prefix, char *key, size_t size)
+{
+    int64_t number, again;
+    const cJSON *last = plan_last_try(p, prefix, &number);
+    bool failed = str_eq(json_str(last, "state"), "failed");
+
+    (void)snprintf(key, size, "%s/%lld", prefix, (long long)number + 1);
+    if (!last)
+        return true;
+    if (view_command_is_open(last))
+        return false;
+    again = json_int(last, "changedAt", 0) + (failed ? submit_delay_ms(number) : SUBMIT_AGAIN_MS);
+    if (again <= p->v->now_ms)
+        return true;
+    if (failed)
+        plan_block(p, "SubmitterRefused", "the submitter can't be created: %s",
+                   json_str_or(last, "result.error", "?"));
+    plan_wake(p, again);
     return false;
 }
 
 static void submit(struct planner *p)
 {
-    char id[33], prefix[64], key[80];
+    char id[33], prefix[64], key[96];
     bool restart = p->l->state == JOB_RESTARTING;
     struct desired_job job = {
         .view = p->v,
@@ -108,6 +138,8 @@ static void start(struct planner *p)
         plan_wake(p, checkpoint_due);
         return;
     }
+    if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
+        return; /* the journal is new: what runs there will be known in a moment */
     if (s->json) {
         /* Of the last run. Its job id is recorded (else this would be a new run). */
         plan_delete(p, s->json, "the submitter of an earlier run");
@@ -115,8 +147,6 @@ static void start(struct planner *p)
     }
     if (s->pods_left || p->children_settling || p->v->other_running > 0 || !plan_ha_is_clear(p))
         return;
-    if (p->v->jobmanager_running && !p->v->jobs_known && !p->v->unreachable_since_ms)
-        return; /* the journal is new: what runs there will be known in a moment */
     submit(p);
 }
 

@@ -10,7 +10,6 @@
 enum {
     CANCEL_AGAIN_MS = 60 * 1000, /* a cancellation that a dying JobManager lost is told again */
     STOP_SEEN_MS = 60 * 1000, /* how long Flink's list may be older than the end of a stop */
-    TRIES_MAX = 1000,
 };
 
 void plan_drop_submissions(struct planner *p, const char *why)
@@ -108,28 +107,23 @@ static void tell_to_stop(struct planner *p, const char *reason, bool again)
 
 void plan_cancel(struct planner *p, const char *reason)
 {
+    const cJSON *last;
+    int64_t number;
     char key[80];
     cJSON *args;
 
     if (!view_flink_job(p->v, p->v->job_id))
         return;
-    for (int n = 0; n < TRIES_MAX; n++) {
-        const cJSON *command;
-
-        if (n == 0)
-            (void)snprintf(key, sizeof key, "cancel/%s", p->v->job_id);
-        else
-            (void)snprintf(key, sizeof key, "cancel/%s/%d", p->v->job_id, n);
-        command = view_command(p->v, key);
-        if (!command)
-            break;
-        if (view_command_is_open(command))
-            return;
-        if (json_int(command, "changedAt", 0) + CANCEL_AGAIN_MS > p->v->now_ms) {
-            plan_wake(p, json_int(command, "changedAt", 0) + CANCEL_AGAIN_MS);
-            return;
-        }
+    (void)snprintf(key, sizeof key, "cancel/%s", p->v->job_id);
+    last = plan_last_try(p, key, &number);
+    if (view_command_is_open(last))
+        return;
+    if (last && json_int(last, "changedAt", 0) + CANCEL_AGAIN_MS > p->v->now_ms) {
+        plan_wake(p, json_int(last, "changedAt", 0) + CANCEL_AGAIN_MS);
+        return;
     }
+    if (last)
+        (void)snprintf(key, sizeof key, "cancel/%s/%lld", p->v->job_id, (long long)number + 1);
     args = cJSON_CreateObject();
     json_set_str(args, "jobId", p->v->job_id);
     json_set_str(args, "reason", reason);
@@ -195,8 +189,9 @@ static void stop_for_update(struct planner *p)
 {
     bool take = json_bool(p->v->job, "takeSavepointOnUpdate", true);
 
-    /* The user named the state to go on from, or the last savepoint is good enough. */
-    if (life_from_savepoint_changed(p->v) ||
+    /* The user named the state to go on from, or the last savepoint is good enough; or the run made
+     * no state, and its update is taken back. */
+    if (life_from_savepoint_changed(p->v) || (p->v->rolled_back && !view_is_up(p->v)) ||
         (!take && life_state_is_fresh(p->v, p->l, p->v->now_ms))) {
         plan_cancel(p, REASON_UPDATE);
     } else if (take && p->v->savepoints_dir) {

@@ -42,10 +42,16 @@ static inline void reconciler_freep(struct reconciler **rec)
 /** The event loop, or one pass (--once, --dry-run). 0 on SIGTERM. */
 int reconciler_run(struct reconciler *rec, struct error *err);
 
+/* From once.c, for --once: until all that is known to be due was done, or tried in vain. Returns 0
+ * when it is done. */
+int reconciler_once(struct reconciler *rec, struct error *err);
+
 /* Look for changed clusters and plan what is due. */
 void reconciler_turn(struct reconciler *rec);
 /* The same in a moment. */
 void reconciler_wake(struct reconciler *rec);
+/* From due.c: plan what is due, and arm the timer for what gets due later. */
+int reconciler_plan_due(struct reconciler *rec, struct error *err);
 /* From dispatch.c: a message is a hint to look at once. */
 void reconciler_dispatch(const struct message *m, void *userdata);
 /* The journal can't be read or written: logged at most every minute, tried again by the sweep. */

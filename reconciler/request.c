@@ -24,6 +24,7 @@ static const char version_of_none[] = "1";
 
 struct request {
     struct work *work;
+    struct request *prev, *next; /* of the work's that are under way */
     enum action_kind action;
     bool is_new; /* nothing is to be there yet */
     bool is_whole; /* lists are replaced as a whole, not merged into */
@@ -36,6 +37,42 @@ static struct request *request_free(struct request *request)
     cJSON_Delete(request->manifest);
     free(request);
     return NULL;
+}
+
+static void link_to_work(struct request *request)
+{
+    struct work *work = request->work;
+
+    request->next = work->requests;
+    if (request->next)
+        request->next->prev = request;
+    work->requests = request;
+    work->in_flight++;
+    work->rec->in_flight++;
+}
+
+static void unlink_from_work(struct request *request)
+{
+    struct work *work = request->work;
+
+    if (request->prev)
+        request->prev->next = request->next;
+    else
+        work->requests = request->next;
+    if (request->next)
+        request->next->prev = request->prev;
+    work->in_flight--;
+    work->rec->in_flight--;
+}
+
+void requests_drop(struct work *work)
+{
+    while (work->requests) {
+        struct request *request = work->requests;
+
+        unlink_from_work(request);
+        request_free(request);
+    }
 }
 
 /* ---- the end of one ---- */
@@ -94,8 +131,7 @@ static void finish(struct request *request)
 {
     struct work *work = request->work;
 
-    work->in_flight--;
-    work->rec->in_flight--;
+    unlink_from_work(request);
     request_free(request);
     if (!work->in_flight)
         finish_plan(work);
@@ -132,6 +168,8 @@ static int start(struct request *request, enum kube_verb verb, const cJSON *body
         .ns = work->ns,
         .name = request->name,
         .body = body,
+        /* The reference operator compares the data of revisions by its bytes (spec 05-lifecycle 3.1). */
+        .canonical = verb == KUBE_CREATE,
         .brief = verb != KUBE_GET && verb != KUBE_DELETE,
     };
 
@@ -267,7 +305,6 @@ int request_send(struct work *work, struct action *action, struct error *err)
         request_free(request);
         return r;
     }
-    work->in_flight++;
-    work->rec->in_flight++;
+    link_to_work(request);
     return 0;
 }

@@ -7,5 +7,7 @@
 
 /** Send what @action wants; its manifest is taken. Returns 0 or -errno. */
 int request_send(struct work *work, struct action *action, struct error *err);
+/** Free those that are under way: their client is gone, no answer comes. */
+void requests_drop(struct work *work);
 
 #endif

@@ -46,6 +46,7 @@ struct work *work_find(struct reconciler *rec, const struct changed_cluster *cha
 
 struct work *work_free(struct work *work)
 {
+    requests_drop(work);
     forget_seen(work, NULL);
     free(work);
     return NULL;

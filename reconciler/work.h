@@ -8,6 +8,7 @@
 #include "reconciler/plan.h"
 
 struct reconciler;
+struct request;
 
 /* A write whose result the watcher hasn't recorded yet: the same write again would be for nothing.
  */
@@ -24,7 +25,8 @@ struct work {
     char uid[64], ns[64], name[256];
     bool dirty; /* changed since the last plan */
     int64_t dirty_row; /* by this row of the journal first */
-    int in_flight; /* requests of the last plan under way */
+    struct request *requests; /* of the last plan, under way */
+    int in_flight; /* how many */
     int failures; /* plans in a row with a failed request: the backoff */
     int64_t generation; /* of the spec that was planned last: another one doesn't wait for the
                            backoff */

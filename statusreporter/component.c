@@ -8,6 +8,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 
 #define READY     "Ready"
 #define NOT_READY "NotReady"
@@ -66,12 +67,19 @@ static void live_workload(const struct view *v, const cJSON *object, cJSON *ret)
     set_state(ret, ready >= wanted && !is_outdated(object));
 }
 
+/* The reference operator's text, which podLabels may make wrong. An autoscaler counts the pods that
+ * it selects, so beside one it has the labels that they really have. */
 static void live_taskmanager(const struct view *v, const cJSON *object, cJSON *ret)
 {
-    char selector[128];
+    const cJSON *labels = json_has(v->spec, "taskManager.horizontalPodAutoscaler")
+                              ? json_get(object, "spec.selector.matchLabels")
+                              : NULL;
+    char selector[256];
 
-    (void)snprintf(selector, sizeof selector, "app=flink,cluster=%.*s,component=taskmanager",
-                   CLUSTER_NAME_MAX, v->name);
+    (void)snprintf(selector, sizeof selector, "app=%.63s,cluster=%.63s,component=%.63s",
+                   json_str_or(labels, LABEL_APP, "flink"),
+                   json_str_or(labels, LABEL_CLUSTER, v->name),
+                   json_str_or(labels, LABEL_COMPONENT, POD_TASKMANAGER));
     live_workload(v, object, ret);
     json_set_str(ret, "selector", selector);
 }

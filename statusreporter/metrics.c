@@ -61,6 +61,13 @@ static void jobs(struct buf *out, const struct statusreporter *sr, int64_t now_m
                 sample(out, "flinkd_job_savepoint_age_seconds", t, NULL,
                        (now_ms - t->savepoint_ms) / 1000);
         }
+    head(out, "flinkd_job_savepoint_failures_total", "counter", "Savepoints that failed.");
+    for
+        EACH_SHOWN(t, sr)
+        {
+            if (t->job != JOB_NONE)
+                sample(out, "flinkd_job_savepoint_failures_total", t, NULL, t->savepoint_failures);
+        }
     head(out, "flinkd_job_restarts", "gauge", "Restarts of the job after a failure.");
     for
         EACH_SHOWN(t, sr)

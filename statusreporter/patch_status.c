@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/kube/backoff.h"
 #include "common/kube/resource.h"
 #include "common/model/names.h"
 
@@ -75,23 +76,16 @@ cJSON *control_patch(const cJSON *cluster)
 
 /* ---- the answer ---- */
 
-static int64_t backoff_ms(int failures)
-{
-    int64_t ms = WRITE_BACKOFF_MS;
-
-    for (int i = 1; i < failures && ms < WRITE_BACKOFF_MAX_MS; i++)
-        ms *= 2;
-    return ms < WRITE_BACKOFF_MAX_MS ? ms : WRITE_BACKOFF_MAX_MS;
-}
-
 static void succeeded(struct status_writer *w, struct tracked *t, const char *version,
                       bool annotation)
 {
-    failpoint(annotation ? "annotation.after" : "status.after");
-    if (annotation)
+    if (annotation) {
+        failpoint("annotation.after");
         w->annotations++;
-    else
+    } else {
+        failpoint("status.after");
         w->written++;
+    }
     if (!t)
         return;
     t->failures = 0;
@@ -119,11 +113,10 @@ static int64_t failed(struct status_writer *w, struct tracked *t, const char *rv
         t->written_ms = time_monotonic_ms();
         return RECORD_WAIT_MS;
     }
-    retry_ms = backoff_ms(++t->failures);
+    retry_ms = backoff_ms(++t->failures, WRITE_BACKOFF_MS, WRITE_BACKOFF_MAX_MS);
     log_warn("uid=%s namespace=%s name=%s: the status can't be written: HTTP %d %s; retrying "
-             "in %lld s",
-             t->uid, t->ns, t->name, response->status, response->message,
-             (long long)(retry_ms / 1000));
+             "in %lld ms",
+             t->uid, t->ns, t->name, response->status, response->message, (long long)retry_ms);
     return retry_ms;
 }
 

@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 
 /* From the surest cause to the vaguest. */
 enum trouble {
@@ -89,7 +90,7 @@ static const char *pod_name(const cJSON *pod)
 static size_t component_of(const struct view *v, const cJSON *pod)
 {
     const cJSON *labels = json_get(pod, "metadata.labels");
-    const char *component = cJSON_GetStringValue(json_member(labels, LABEL_COMPONENT));
+    const char *component = pod_component(pod);
 
     for (size_t i = 0; i < COMPONENT_SUBMITTER; i++) {
         if (str_eq(component, components[i]))
@@ -132,8 +133,24 @@ static bool has_crashed(const cJSON *container)
     return !json_bool(container, "ready", false) && json_int(last, "exitCode", 0) != 0;
 }
 
+/* Of a pod that isn't started again: -1 where the job's state tells of its end, or where that was
+ * no matter. */
+static int trouble_of_ended(const struct view *v, const cJSON *container)
+{
+    bool application = v->mode == MODE_APPLICATION;
+
+    if (v->rec_state == JOB_SUCCEEDED)
+        return -1;
+    /* With high availability another JobManager has taken its place; or the job is submitted. */
+    if (application ? v->jobmanager_running : v->rec_state == JOB_RUNNING)
+        return -1;
+    if (is_oom(container))
+        return TROUBLE_OOM;
+    return application && v->submitter.active ? TROUBLE_CRASH : -1;
+}
+
 /* -1: none */
-static int container_trouble(const cJSON *container, bool init, bool restarts)
+static int container_trouble(const struct view *v, const cJSON *container, bool init, bool restarts)
 {
     const char *waiting = json_str(container, "state.waiting.reason");
 
@@ -143,22 +160,28 @@ static int container_trouble(const cJSON *container, bool init, bool restarts)
     }
     if (!str_eq(waiting, "CrashLoopBackOff") && !has_crashed(container))
         return -1;
-    /* The end of a container that isn't started again is the end of the run: the job's state tells.
-     */
     if (!restarts && !init)
-        return -1;
+        return trouble_of_ended(v, container);
     if (is_oom(container))
         return TROUBLE_OOM;
     return init ? TROUBLE_INIT : TROUBLE_CRASH;
 }
 
+/* Are containers that end started again? A pod that has failed as a whole is at its end whatever
+ * its policy (a Job makes another). */
+static bool is_restarting(const cJSON *pod)
+{
+    return !str_eq(json_str(pod, "spec.restartPolicy"), "Never") &&
+           !str_eq(json_str(pod, "status.phase"), "Failed");
+}
+
 static bool look_at_containers(struct search *s, const cJSON *pod, bool init)
 {
     const char *path = init ? "status.initContainerStatuses" : "status.containerStatuses";
-    bool restarts = !str_eq(json_str(pod, "spec.restartPolicy"), "Never");
+    bool restarts = is_restarting(pod);
 
     json_foreach (container, json_get(pod, path)) {
-        int trouble = container_trouble(container, init, restarts);
+        int trouble = container_trouble(s->view, container, init, restarts);
 
         if (trouble >= 0) {
             note(s, pod, container, init, (enum trouble)trouble);
@@ -268,10 +291,12 @@ static const cJSON *crash_of(const struct view *v, const char *pod, const char *
     return json_member(v->snapshot->observations, key);
 }
 
-static const char *memory_limit(const cJSON *pod, const char *container)
+static const char *memory_limit(const struct found *f)
 {
-    json_foreach (item, json_get(pod, "spec.containers")) {
-        if (str_eq(json_str(item, "name"), container))
+    const char *containers = f->init ? "spec.initContainers" : "spec.containers";
+
+    json_foreach (item, json_get(f->pod, containers)) {
+        if (str_eq(json_str(item, "name"), json_str(f->container, "name")))
             return json_str(item, "resources.limits.memory");
     }
     return NULL;
@@ -298,7 +323,7 @@ static void say_crash(const struct view *v, const struct found *f, struct buf *t
 
 static void say_oom(const struct found *f, struct buf *text)
 {
-    const char *limit = memory_limit(f->pod, json_str_or(f->container, "name", ""));
+    const char *limit = memory_limit(f);
 
     buf_puts(text, "was killed for using more memory than its limit");
     if (limit)

@@ -32,9 +32,22 @@ static void count_commands(struct tracked *t, const cJSON *commands)
     }
 }
 
+/* Each once: one that has failed stays in the status until the next is taken. */
+static void count_savepoint(struct tracked *t, const cJSON *savepoint)
+{
+    int64_t triggered_ms = time_parse_rfc3339(json_str(savepoint, "triggerTime"));
+
+    if (!savepoint_has_failed(json_str(savepoint, "state")) ||
+        triggered_ms == t->failed_savepoint_ms)
+        return;
+    t->savepoint_failures += t->shown; /* else it may have failed long ago */
+    t->failed_savepoint_ms = triggered_ms;
+}
+
 static void show(struct tracked *t, const struct snapshot *snapshot, const struct life *l,
                  const cJSON *status)
 {
+    count_savepoint(t, l->savepoint);
     t->shown = true;
     t->state = cluster_state_parse(json_str(status, "state"));
     t->job = l->state;

@@ -30,6 +30,9 @@ enum {
     LOOKS_AT_ONCE = 32, /* then the loop does its other work */
 
     SENDING_MAX = 4, /* what is said comes after what is done: the reconciler has more at once */
+    ONCE_MS = 60 * 1000, /* --once gives up then */
+    ONCE_STEP_MS = 20,
+    STOP_JOURNAL_MS = 500, /* at SIGTERM other writers of the journal aren't waited for longer */
 };
 
 /* ---- the journal ---- */
@@ -46,8 +49,22 @@ static int open_journal(struct statusreporter *sr, struct error *err)
         log_warn("journal=\"%s\" was corrupt: put aside and made anew", sr->config->common.journal);
     sr->cursor = 0;
     r = cursor_get(sr->journal, "statusreporter", &sr->told_row, err);
+    if (r < 0) {
+        sr->journal = journal_close(sr->journal);
+        return r;
+    }
     sr->history.cursor = sr->history.cursor_written = sr->told_row;
     return r;
+}
+
+/* A full disk, or one that somebody holds, is waited out by the sweep, which says so; a journal of
+ * a newer flinkd isn't. */
+static int open_first_journal(struct statusreporter *sr, struct error *err)
+{
+    const struct common_config *common = &sr->config->common;
+    int r = open_journal(sr, err);
+
+    return common->once || common->dry_run || !journal_is_transient(r) ? r : 0;
 }
 
 /* Deleted or replaced: what is known comes again with the watcher's relist. */
@@ -241,6 +258,7 @@ static void look_at(struct statusreporter *sr, struct tracked *t, int64_t now)
     if (!statusreporter_report(sr, t, &err)) /* it may be forgotten now */
         return;
     log_warn("%s; retrying in %d s", err.text, RETRY_MS / 1000);
+    sr->failures++;
     statusreporter_due(sr, t, RETRY_MS);
 }
 
@@ -292,6 +310,7 @@ static void on_written(void *userdata, const char *uid, cJSON *written, int64_t 
     if (written && history_add(&sr->history, uid, "status", time_now_ms(), written))
         flush_history(sr);
     flush_history_soon(sr);
+    sr->failures += retry_ms != 0;
     if (!t)
         return;
     if (retry_ms)
@@ -374,7 +393,7 @@ int statusreporter_new(const struct statusreporter_config *config, struct status
     if (!r)
         r = open_timers(sr, err);
     if (!r)
-        r = open_journal(sr, err);
+        r = open_first_journal(sr, err);
     if (!r)
         r = open_kube(sr, err);
     if (!r)
@@ -428,30 +447,55 @@ static bool is_idle(const struct statusreporter *sr)
     return true;
 }
 
+static int check_failures(const struct statusreporter *sr, struct error *err)
+{
+    const struct event_counts *events = event_sender_counts(sr->events);
+    int64_t events_lost = events->failed + events->left_out;
+
+    if (sr->writer.conflicts)
+        return error_set(err, EIO,
+                         "statuses that weren't written, as the journal is out of date: %lld; "
+                         "flinkd-watcher --once brings it up to date",
+                         (long long)sr->writer.conflicts);
+    if (!sr->failures && !events_lost)
+        return 0;
+    return error_set(err, EIO,
+                     "what couldn't be written: %lld statuses, %lld Events; --log-level=debug "
+                     "tells why",
+                     (long long)sr->failures, (long long)events_lost);
+}
+
+/* What failed is tried again after a while: not by us. */
 static int run_once(struct statusreporter *sr, struct error *err)
 {
-    int r = read_changes(sr, err);
+    int64_t until_ms = time_monotonic_ms() + ONCE_MS;
+    int r = sr->config->common.dry_run ? 0 : leader_require(sr->journal, time_now_ms(), err);
 
     sr->leads = true;
-    if (!r && !may_write(sr)) {
-        log_warn("another instance leads, or none does: nothing is written");
-        return 0;
+    if (!r)
+        r = read_changes(sr, err);
+    while (!r && !loop_stopping(sr->loop) && !is_idle(sr)) {
+        if (time_monotonic_ms() > until_ms)
+            return error_set(err, ETIMEDOUT, "not everything was said within %d s", ONCE_MS / 1000);
+        r = loop_step(sr->loop, ONCE_STEP_MS, err);
+        if (!r && !sr->config->common.dry_run)
+            r = leader_require(sr->journal, time_now_ms(), err);
     }
-    while (!r && !loop_stopping(sr->loop) && !is_idle(sr))
-        r = loop_step(sr->loop, 20, err);
-    return r;
+    return r ? r : check_failures(sr, err);
 }
 
 int statusreporter_run(struct statusreporter *sr, struct error *err)
 {
     int r;
 
-    if (sr->config->common.once) {
+    if (sr->config->common.once || sr->config->common.dry_run) {
         r = run_once(sr, err);
     } else {
         on_sweep(sr);
         r = loop_run(sr->loop, err);
     }
+    if (sr->journal && loop_stopping(sr->loop))
+        journal_set_busy_timeout(sr->journal, STOP_JOURNAL_MS);
     flush_history(sr);
     return r;
 }

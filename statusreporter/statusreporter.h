@@ -35,6 +35,7 @@ struct statusreporter {
     int64_t read_ms; /* when the journal was read last (monotonic) */
     int waiting; /* clusters with changes that aren't looked at yet */
     int64_t reports; /* clusters looked at, for the metrics */
+    int64_t failures; /* looks and writes that failed, for --once */
     bool leads; /* this suite holds the Lease (or nothing is written anyway) */
     bool ready;
 };

@@ -41,6 +41,8 @@ struct tracked {
     enum cluster_state state;
     enum job_state job;
     int64_t savepoint_ms; /* wall clock of the last savepoint; 0: none */
+    int64_t failed_savepoint_ms; /* when one failed last; 0: none, or not known */
+    int64_t savepoint_failures; /* that were seen since the start */
     int64_t restarts;
     int commands[COMMAND_STATES];
 };

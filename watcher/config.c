@@ -46,5 +46,6 @@ int watcher_config_load(struct watcher_config *config, int argc, char **argv, st
                    table, ARRAY_SIZE(table), argc, argv, config, err);
     if (r)
         return r;
-    return flink_url_check(config->flink_url_template, err);
+    r = flink_url_check(config->flink_url_template, err);
+    return r ? error_wrap(err, "--flink-url-template") : 0;
 }

@@ -7,6 +7,7 @@
 #include "common/base/time.h"
 #include "common/flink/url.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 
 static void copy_id(char *ret, const char *id)
 {
@@ -47,14 +48,24 @@ const char *facts_annotation(const cJSON *object, const char *key)
     return metadata_value(object, "annotations", key);
 }
 
-const char *facts_owner(const cJSON *object)
+static const cJSON *owner_of(const cJSON *object)
 {
     json_foreach (owner, json_get(object, "metadata.ownerReferences")) {
         if (json_bool(owner, "controller", false) &&
             str_eq(json_str(owner, "kind"), "FlinkCluster"))
-            return json_str(owner, "uid");
+            return owner;
     }
     return NULL;
+}
+
+const char *facts_owner(const cJSON *object)
+{
+    return json_str(owner_of(object), "uid");
+}
+
+const char *facts_owner_name(const cJSON *object)
+{
+    return json_str(owner_of(object), "name");
 }
 
 /* In Application mode too the container is called "jobmanager"; a sidecar may be named anything. */
@@ -73,7 +84,7 @@ bool facts_of_jobmanager(const cJSON *pod, struct jobmanager_facts *ret)
 {
     const cJSON *container = jobmanager_container(pod);
 
-    if (!str_eq(facts_label(pod, LABEL_COMPONENT), "jobmanager"))
+    if (!pod_is(pod, POD_JOBMANAGER))
         return false;
     /* A pod on its way out is no longer behind the Service. Without container statuses (a pod that
      * no kubelet looks after) the phase has to do. */

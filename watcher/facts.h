@@ -43,5 +43,6 @@ const char *facts_label(const cJSON *object, const char *key); /* NULL: none */
 const char *facts_annotation(const cJSON *object, const char *key);
 /** uid of the controller owner if that is a FlinkCluster; NULL. */
 const char *facts_owner(const cJSON *object);
+const char *facts_owner_name(const cJSON *object); /* the same owner's name */
 
 #endif

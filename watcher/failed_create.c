@@ -6,43 +6,11 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/model/pod.h"
 #include "watcher/clusters.h"
 #include "watcher/record.h"
 
 enum { KEY_SIZE = 320, MESSAGE_MAX = 1024 };
-
-static const struct {
-    const char *kind;
-    const char *suffix; /* of the name, after the cluster's */
-    bool hash; /* "-<hash>" follows */
-} children[] = {
-    {"StatefulSet", "-jobmanager", false}, {"StatefulSet", "-taskmanager", false},
-    {"Job", "-job-submitter", false},      {"Job", "-jobmanager", false},
-    {"ReplicaSet", "-taskmanager", true},
-};
-
-static size_t without_hash(const char *name)
-{
-    const char *dash = strrchr(name, '-');
-
-    return dash ? (size_t)(dash - name) : 0;
-}
-
-bool failed_create_cluster(const char *kind, const char *name, char *out, size_t size)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
-        size_t len = children[i].hash ? without_hash(name) : strlen(name);
-        size_t suffix = strlen(children[i].suffix);
-
-        if (!str_eq(children[i].kind, kind) || len <= suffix || len - suffix >= size ||
-            strncmp(name + len - suffix, children[i].suffix, suffix) != 0)
-            continue;
-        memcpy(out, name, len - suffix);
-        out[len - suffix] = '\0';
-        return true;
-    }
-    return false;
-}
 
 static bool make_key(char *out, const char *kind, const char *name)
 {
@@ -85,7 +53,7 @@ void failed_create_event(struct watcher *w, const cJSON *event, bool gone)
     char cluster_name[256], key[KEY_SIZE];
     struct cluster *c;
 
-    if (!failed_create_cluster(kind, name, cluster_name, sizeof(cluster_name)) ||
+    if (!workload_component(kind, name, cluster_name, sizeof(cluster_name)) ||
         !make_key(key, kind, name))
         return;
     c = clusters_find(w->clusters, json_str_or(event, "involvedObject.namespace", ""),

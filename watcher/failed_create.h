@@ -16,8 +16,5 @@ void failed_create_event(struct watcher *w, const cJSON *event, bool gone);
 void failed_create_look(struct watcher *w, const struct cluster *c, const struct object *o);
 /** What was observed of the cluster before this process started. */
 void failed_create_known(struct cluster *c, const cJSON *observations);
-/** Name of the cluster whose child @name (of @kind) could be, into @out (@size bytes); false: none.
- *  Pure. */
-bool failed_create_cluster(const char *kind, const char *name, char *out, size_t size);
 
 #endif

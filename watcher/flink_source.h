@@ -3,8 +3,8 @@
  * cluster's uid (written only when they change in a way that matters; "since" is when it read so
  * first, in ms):
  *
- *   "overview"          {"reachable": true, "jobs": [{"jid", "state", "name", "start-time"}, …],
- * "since", "jm": uid of the JobManager's pod, "jmRestarts": of its container} or
+ *   "overview"          {"reachable": true, "jobs": [{"jid", "state", "name", "start-time",
+ * "waits"}, …], "since", "jm": uid of the JobManager's pod, "jmRestarts": of its container} or
  *                       {"reachable": false, "error", "since"}
  *   "trigger/<id>"      {"completed": bool, "location"?, "failure"?, "unknown"?: true, "since"} of
  *                       a savepoint or stop

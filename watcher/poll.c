@@ -31,13 +31,18 @@ void poll_observe(struct poll *p, const char *prefix, const char *id, cJSON *jso
         cJSON_Delete(json);
 }
 
-const char *poll_job_state(const cJSON *overview, const char *job_id)
+static const cJSON *job_in(const cJSON *overview, const char *job_id)
 {
     json_foreach (job, json_member(overview, "jobs")) {
         if (*job_id && str_eq(json_str(job, "jid"), job_id))
-            return json_str(job, "state");
+            return job;
     }
     return NULL;
+}
+
+const char *poll_job_state(const cJSON *overview, const char *job_id)
+{
+    return json_str(job_in(overview, job_id), "state");
 }
 
 /* ---- what is known ---- */
@@ -139,10 +144,11 @@ static bool is_wanted(const struct poll *p)
 
 static bool is_steady(const struct poll *p)
 {
-    const char *state = poll_job_state(p->last, p->cluster->facts.job_id);
+    const cJSON *job = job_in(p->last, p->cluster->facts.job_id);
 
     return p->cluster->facts.state == JOB_RUNNING && is_reachable(p->last) &&
-           str_eq(state, "RUNNING") && !poll_is_open(p);
+           str_eq(json_str(job, "state"), "RUNNING") && !json_bool(job, "waits", false) &&
+           !poll_is_open(p);
 }
 
 static void count(struct poll *p, bool polled)

@@ -8,6 +8,7 @@
 #include "common/base/time.h"
 #include "common/io/loop.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "watcher/facts.h"
 #include "watcher/item.h"
 #include "watcher/notice.h"
@@ -149,15 +150,20 @@ static struct item *checked(struct item *it)
     return NULL;
 }
 
-/* The label of children; of a ControllerRevision another one. */
-static const char *cluster_name_of(const char *kind, const cJSON *json)
+/* Of children their owner's; of pods what their workload's name tells. The label, of a
+ * ControllerRevision another one, is last: users' podLabels may override it. */
+static char *cluster_name_of(const char *kind, const cJSON *json)
 {
-    const char *label;
+    const char *owner = facts_owner_name(json), *label = facts_label(json, LABEL_CLUSTER);
+    char name[CHILD_NAME_MAX];
 
     if (str_eq(kind, "FlinkCluster"))
-        return json_str(json, "metadata.name");
-    label = facts_label(json, LABEL_CLUSTER);
-    return label ? label : facts_label(json, LABEL_MANAGED_BY);
+        return copy_of(json_str(json, "metadata.name"));
+    if (owner)
+        return copy_of(owner);
+    if (str_eq(kind, "Pod") && pod_cluster(json, name, sizeof name))
+        return copy_of(name);
+    return copy_of(label ? label : facts_label(json, LABEL_MANAGED_BY));
 }
 
 static struct item *object_item(enum item_type type, const char *kind, cJSON *json)
@@ -176,7 +182,7 @@ static struct item *object_item(enum item_type type, const char *kind, cJSON *js
     o->name = copy_of(json_str(json, "metadata.name"));
     o->uid = copy_of(uid);
     o->resource_version = copy_of(json_str(json, "metadata.resourceVersion"));
-    o->cluster_name = copy_of(cluster_name_of(kind, json));
+    o->cluster_name = cluster_name_of(kind, json);
     o->cluster_uid = copy_of(str_eq(kind, "FlinkCluster") ? uid : facts_owner(json));
     return checked(it);
 }
@@ -325,7 +331,8 @@ static void failed(struct record *record, size_t n, const struct error *err)
     record->retry_ms = record->retry_ms ? record->retry_ms * 2 : RETRY_MIN_MS;
     if (record->retry_ms > RETRY_MAX_MS)
         record->retry_ms = RETRY_MAX_MS;
-    if (!record->logged_ms || now_ms - record->logged_ms > LOG_EVERY_MS) {
+    /* A file is put aside once, and that is the line that says where it is. */
+    if (err->code == -EUCLEAN || !record->logged_ms || now_ms - record->logged_ms > LOG_EVERY_MS) {
         log_error("%s, retrying in %lld ms", err->text, (long long)record->retry_ms);
         record->logged_ms = now_ms;
     }

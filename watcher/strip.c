@@ -73,6 +73,17 @@ static void keep_only(cJSON *object, const char *const *names)
     }
 }
 
+static void strip_containers(cJSON *containers)
+{
+    static const char *const container[] = {"name", "resources", NULL};
+    static const char *const resources[] = {"limits", NULL};
+
+    json_foreach (c, containers) {
+        keep_only(c, container);
+        keep_only(json_member(c, "resources"), resources);
+    }
+}
+
 static void strip_pod(cJSON *pod)
 {
     static const char *const metadata[] = {"name",
@@ -87,13 +98,13 @@ static void strip_pod(cJSON *pod)
                                            "creationTimestamp",
                                            "managedFields",
                                            NULL};
-    static const char *const spec[] = {"nodeName", "containers", NULL};
-    static const char *const container[] = {"name", NULL};
+    static const char *const spec[] = {"nodeName", "restartPolicy", "containers", "initContainers",
+                                       NULL};
 
     keep_only(json_member(pod, "metadata"), metadata);
     keep_only(json_member(pod, "spec"), spec);
-    json_foreach (c, json_get(pod, "spec.containers"))
-        keep_only(c, container);
+    strip_containers(json_get(pod, "spec.containers"));
+    strip_containers(json_get(pod, "spec.initContainers"));
 }
 
 /* Nobody reads them, they are compared. */

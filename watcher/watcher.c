@@ -18,15 +18,11 @@ enum {
     COMPACTION_MS = 60000,
     COMPACTION_MORE_MS = 200,
     ONCE_MS = 60000, /* --once gives up then */
+    STOP_JOURNAL_MS = 200, /* at SIGTERM other writers of the journal aren't waited for longer */
     DAY_MS = 24 * 3600 * 1000,
 };
 
 /* ---- the journal ---- */
-
-static bool is_transient(int r)
-{
-    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
-}
 
 static int open_journal(struct watcher *w, struct error *err)
 {
@@ -177,13 +173,13 @@ static int open_first_journal(struct watcher *w, struct error *err)
     if (w->config->common.dry_run)
         return 0;
     r = open_journal(w, err);
-    if (r && !(is_transient(r) && !w->config->common.once))
+    if (r && !(journal_is_transient(r) && !w->config->common.once))
         return r;
     if (r)
         log_error("%s, retrying in %d ms", err->text, HOUSEKEEPING_MS);
     else
         r = notice_journal(w, err);
-    return is_transient(r) ? 0 : r;
+    return journal_is_transient(r) ? 0 : r;
 }
 
 static int open_all(struct watcher *w, struct error *err)
@@ -276,6 +272,8 @@ int watcher_run(struct watcher *w, struct error *err)
     log_info("watching server=%s namespace=\"%s\" journal=\"%s\"", kube_client_server(w->kube),
              w->config->common.ns, w->config->common.journal);
     r = is_visit(w) ? run_once(w, err) : loop_run(w->loop, err);
+    if (w->journal && loop_stopping(w->loop))
+        journal_set_busy_timeout(w->journal, STOP_JOURNAL_MS);
     while (!r && w->record && !record_is_idle(w->record) && w->journal) {
         if (record_flush(w->record)) /* what can't be stored is seen again by the next watcher */
             break;

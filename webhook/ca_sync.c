@@ -2,12 +2,11 @@
 
 #include <string.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
-#include "common/kube/base64.h"
-#include "webhook/base64.h"
 #include "webhook/cert.h"
 
 enum {

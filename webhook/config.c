@@ -6,7 +6,8 @@
     }
 
 static const struct arg table[] = {
-    ARGS_COMMON(struct webhook_config),
+    ARGS_COMMON_CLIENT(struct webhook_config),
+    ARGS_COMMON_PROCESS(struct webhook_config),
     ROW("enable-webhooks", ARG_BOOL, enabled, "FLINK_OPERATOR_ENABLE_WEBHOOKS", NULL,
         "false: do nothing but serve health", 0, 0),
     ROW("addr", ARG_STRING, addr, "FLINKD_WEBHOOK_ADDR", "HOST:PORT",

@@ -22,6 +22,7 @@ int webhook_once(FILE *in, FILE *out, struct error *err)
 {
     static const enum review_kind kinds[] = {REVIEW_MUTATE, REVIEW_VALIDATE};
     _cleanup_(buf_done) struct buf input = BUF_INIT(INPUT_MAX_BYTES);
+    bool undecodable = false;
     int r;
 
     r = read_all(in, &input, err);
@@ -33,6 +34,9 @@ int webhook_once(FILE *in, FILE *out, struct error *err)
                           err);
         if (!r && fprintf(out, "%s\n", answer) < 0)
             r = error_set(err, EIO, "the answer can't be written");
+        undecodable = undecodable || (!r && status != 200);
     }
+    if (!r && undecodable)
+        r = error_set(err, EBADMSG, "standard input is no AdmissionReview, see the answer");
     return r;
 }

@@ -7,7 +7,8 @@
 #include "common/base/error.h"
 
 /** Read an AdmissionReview from @in, print the mutating webhook's answer, and the validating one's,
- * a line each. 0, -EIO, -EFBIG or -ENOMEM. */
+ * a line each. 0, -EBADMSG (there was no review to answer; the answers say why), -EIO, -EFBIG or
+ * -ENOMEM. */
 int webhook_once(FILE *in, FILE *out, struct error *err);
 
 #endif

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/model/admission.h"
-#include "webhook/base64.h"
 #include "webhook/json_patch.h"
 
 enum { MESSAGE_MAX = 16 * 1024, UID_MAX = 253, VALUES_MAX = 100 * 1000 };
@@ -163,6 +163,7 @@ static int decide(struct review *r, struct error *err)
     } else {
         cluster_validate(r->cluster, r->old, r->now_ms, r->findings);
     }
+    cluster_warn(r->cluster, r->old, r->findings);
     if (r->kind == REVIEW_MUTATE)
         return mutate(r, err);
     validate(r);

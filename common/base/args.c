@@ -14,7 +14,28 @@ static const char *metavar_of(const struct arg *arg)
     return arg->type == ARG_BOOL ? NULL : arg->metavar ? arg->metavar : "VALUE";
 }
 
-static int print_help(const char *program, const char *about, const struct arg *table, size_t n)
+/* What @config holds before anything is read: the default, unless the help tells it in words. */
+static void print_default(const struct arg *arg, const void *config)
+{
+    const void *field = (const char *)config + arg->offset;
+    const char *text = arg->type == ARG_STRING ? *(const char *const *)field : NULL;
+
+    if (strstr(arg->help, "default: "))
+        return;
+    if (arg->type == ARG_STRING)
+        printf("; default: %s", str_empty(text) ? "empty" : text);
+    else if (arg->type == ARG_INT)
+        printf("; default: %lld", (long long)*(const int64_t *)field);
+    else if (arg->type == ARG_LOG_LEVEL)
+        printf("; default: %s", log_level_name(*(const enum log_level *)field));
+    else if (arg->type == ARG_LOG_FORMAT)
+        printf("; default: %s", *(const bool *)field ? "json" : "text");
+    else if (*(const bool *)field)
+        printf("; default: true");
+}
+
+static int print_help(const char *program, const char *about, const struct arg *table, size_t n,
+                      const void *config)
 {
     printf("usage: %s [--flag value ...]\n\n%s\n\n", program, about);
     for (size_t i = 0; i < n; i++) {
@@ -23,11 +44,17 @@ static int print_help(const char *program, const char *about, const struct arg *
 
         printf("  --%s%s%s\n        %s", arg->name, metavar ? " " : "", metavar ? metavar : "",
                arg->help);
+        print_default(arg, config);
         if (arg->env)
             printf(" [$%s]", arg->env);
         printf("\n");
     }
-    printf("  --help\n  --version\n");
+    printf("  --help\n  --version\n\n"
+           "A flag counts before its [$VARIABLE].\n\n"
+           "exit code\n"
+           "  0  done; or ended by SIGTERM\n"
+           "  1  failed; or something that is due could not be done\n"
+           "  2  wrong flag or variable\n");
     (void)fflush(stdout);
     return ARGS_SERVED;
 }
@@ -149,7 +176,7 @@ int args_parse(const char *program, const char *about, const struct arg *table, 
     /* first of all, so that help is there even when the environment is broken */
     for (char **at = argv + 1; at < end; at++) {
         if (str_eq(*at, "--help") || str_eq(*at, "-help") || str_eq(*at, "-h"))
-            return print_help(program, about, table, n);
+            return print_help(program, about, table, n, config);
         if (str_eq(*at, "--version") || str_eq(*at, "-version")) {
             printf("%s %s\n", program, FLINKD_VERSION);
             (void)fflush(stdout);
@@ -157,7 +184,7 @@ int args_parse(const char *program, const char *about, const struct arg *table, 
         }
     }
     r = set_from_environment(table, n, config, err);
-    for (char **at = argv + 1; !r && at < end; at++)
+    for (char **at = argv + 1; !r && at < end && *at; at++)
         r = set_flag(table, n, &at, config, err);
     return r;
 }

@@ -31,7 +31,7 @@ int args_parse(const char *program, const char *about, const struct arg *table, 
                char **argv, void *config, struct error *err);
 
 /* What every daemon has; first member of each daemon's config. Its rows: ARGS_COMMON(struct
- * x_config). */
+ * x_config), or those of its three parts that it uses. */
 struct common_config {
     const char *kubeconfig; /* NULL: $KUBECONFIG, in-cluster, ~/.kube/config */
     const char *context; /* of the kubeconfig; NULL: its current one */
@@ -51,76 +51,38 @@ struct common_config {
         .health_addr = "", .log_level = LOG_LEVEL_INFO                                             \
     }
 
-#define ARGS_COMMON(T)                                                                             \
-    {"kubeconfig",                                                                                 \
-     ARG_STRING,                                                                                   \
-     offsetof(T, common.kubeconfig),                                                               \
-     NULL,                                                                                         \
-     "FILE",                                                                                       \
-     "kubeconfig; default: $KUBECONFIG, then the pod's service account, then ~/.kube/config",      \
-     0,                                                                                            \
-     0},                                                                                           \
-        {"context",                                                                                \
-         ARG_STRING,                                                                               \
-         offsetof(T, common.context),                                                              \
-         "FLINKD_CONTEXT",                                                                         \
-         "NAME",                                                                                   \
-         "context of the kubeconfig",                                                              \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"journal",                                                                                \
-         ARG_STRING,                                                                               \
-         offsetof(T, common.journal),                                                              \
-         "FLINKD_JOURNAL",                                                                         \
-         "FILE",                                                                                   \
-         "SQLite file that the daemons share",                                                     \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"bus",                                                                                    \
-         ARG_STRING,                                                                               \
-         offsetof(T, common.bus),                                                                  \
-         "FLINKD_BUS",                                                                             \
-         "DIR",                                                                                    \
-         "directory of the daemons' sockets; empty: no bus, the journal is swept instead",         \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"namespace",                                                                              \
-         ARG_STRING,                                                                               \
-         offsetof(T, common.ns),                                                                   \
-         "FLINKD_NAMESPACE",                                                                       \
-         "NAME",                                                                                   \
-         "the one namespace to look after; empty: all",                                            \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"health-addr",                                                                            \
-         ARG_STRING,                                                                               \
-         offsetof(T, common.health_addr),                                                          \
-         "FLINKD_HEALTH_ADDR",                                                                     \
-         "HOST:PORT",                                                                              \
-         "serve /healthz and /readyz there; empty: nowhere",                                       \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"log-level",                                                                              \
-         ARG_LOG_LEVEL,                                                                            \
-         offsetof(T, common.log_level),                                                            \
-         "FLINKD_LOG_LEVEL",                                                                       \
-         "LEVEL",                                                                                  \
-         "error, warn, info or debug",                                                             \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"log-format",                                                                             \
-         ARG_LOG_FORMAT,                                                                           \
-         offsetof(T, common.log_json),                                                             \
-         "FLINKD_LOG_FORMAT",                                                                      \
-         "FORMAT",                                                                                 \
-         "text or json",                                                                           \
-         0,                                                                                        \
-         0},                                                                                       \
-        {"once", ARG_BOOL, offsetof(T, common.once), NULL, NULL, "work off what is due and exit",  \
-         0,      0},                                                                               \
+#define ARG_COMMON(T, name, type, field, env, metavar, help)                                       \
     {                                                                                              \
-        "dry-run", ARG_BOOL, offsetof(T, common.dry_run), NULL, NULL,                              \
-            "print as JSON what would be done, write nothing", 0, 0                                \
+        name, type, offsetof(T, common.field), env, metavar, help, 0, 0                            \
     }
+
+/* clang-format off */
+#define ARGS_COMMON_CLIENT(T)                                                                      \
+    ARG_COMMON(T, "kubeconfig", ARG_STRING, kubeconfig, NULL, "FILE",                              \
+               "kubeconfig; default: $KUBECONFIG, then the pod's service account, then ~/.kube/config"), \
+    ARG_COMMON(T, "context", ARG_STRING, context, "FLINKD_CONTEXT", "NAME",                        \
+               "context of the kubeconfig; default: its current one")
+
+#define ARGS_COMMON_JOURNAL(T)                                                                     \
+    ARG_COMMON(T, "journal", ARG_STRING, journal, "FLINKD_JOURNAL", "FILE",                        \
+               "SQLite file that the daemons share"),                                              \
+    ARG_COMMON(T, "bus", ARG_STRING, bus, "FLINKD_BUS", "DIR",                                     \
+               "directory of the daemons' sockets; empty: no bus, the journal is swept instead"),  \
+    ARG_COMMON(T, "namespace", ARG_STRING, ns, "FLINKD_NAMESPACE", "NAME",                         \
+               "the one namespace to look after; empty: all")
+
+#define ARGS_COMMON_PROCESS(T)                                                                     \
+    ARG_COMMON(T, "health-addr", ARG_STRING, health_addr, "FLINKD_HEALTH_ADDR", "HOST:PORT",       \
+               "serve /healthz and /readyz there; empty: nowhere"),                                \
+    ARG_COMMON(T, "log-level", ARG_LOG_LEVEL, log_level, "FLINKD_LOG_LEVEL", "LEVEL",              \
+               "error, warn, info or debug"),                                                      \
+    ARG_COMMON(T, "log-format", ARG_LOG_FORMAT, log_json, "FLINKD_LOG_FORMAT", "FORMAT",           \
+               "text or json"),                                                                    \
+    ARG_COMMON(T, "once", ARG_BOOL, once, NULL, NULL, "work off what is due and exit"),            \
+    ARG_COMMON(T, "dry-run", ARG_BOOL, dry_run, NULL, NULL,                                        \
+               "print as JSON what would be done, write nothing")
+
+#define ARGS_COMMON(T) ARGS_COMMON_CLIENT(T), ARGS_COMMON_JOURNAL(T), ARGS_COMMON_PROCESS(T)
+/* clang-format on */
 
 #endif

@@ -51,3 +51,8 @@ int(error_wrap)(struct error *err, const char *fmt, ...)
         err->code = -EIO;
     return err->code;
 }
+
+int(error_no_memory)(struct error *err)
+{
+    return error_set(err, ENOMEM, "out of memory");
+}

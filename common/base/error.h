@@ -18,6 +18,9 @@ int error_set(struct error *err, int errnum, const char *fmt, ...) _printf_(3, 4
 /** Put "what: " before the text; returns err->code (or -EIO when it was never set). */
 int error_wrap(struct error *err, const char *fmt, ...) _printf_(2, 3);
 
+/** What every failed allocation says. */
+int error_no_memory(struct error *err);
+
 /* Never 0 and never positive, and compilers and analyzers see that in the caller. */
 static inline int error_negative(int r)
 {
@@ -25,5 +28,6 @@ static inline int error_negative(int r)
 }
 #define error_set(err, ...)  error_negative(error_set(err, __VA_ARGS__))
 #define error_wrap(err, ...) error_negative(error_wrap(err, __VA_ARGS__))
+#define error_no_memory(err) error_negative(error_no_memory(err))
 
 #endif

@@ -86,31 +86,50 @@ int json_parse(const char *data, size_t len, cJSON **ret, struct error *err)
 
 /* ---- reading ---- */
 
-static cJSON *member_n(const cJSON *object, const char *key, size_t len)
+static int type_of(const cJSON *json)
 {
-    if (!cJSON_IsObject(object))
-        return NULL;
-    json_foreach (item, object) /* mostly the first byte tells */
-        if (item->string && (!len || item->string[0] == key[0]) &&
-            strncmp(item->string, key, len) == 0 && !item->string[len])
-            return item;
-    return NULL;
+    return json->type & 0xFF; /* without cJSON's ownership flags */
 }
 
 cJSON *json_member(const cJSON *object, const char *key)
 {
-    return member_n(object, key, strlen(key));
+    if (!object || type_of(object) != cJSON_Object)
+        return NULL;
+    json_foreach (item, object)
+        if (str_eq(item->string, key))
+            return item;
+    return NULL;
+}
+
+/* The length of @key when it is what @path has up to its next dot, or its end; else 0. */
+static size_t step_along(const char *path, const char *key)
+{
+    size_t i = 0;
+
+    while (path[i] && path[i] != '.' && path[i] == key[i])
+        i++;
+    return !key[i] && (path[i] == '.' || !path[i]) ? i : 0;
+}
+
+/* The member that @path has next, and its length. */
+static cJSON *next_member(const cJSON *object, const char *path, size_t *len)
+{
+    if (!object || type_of(object) != cJSON_Object)
+        return NULL;
+    json_foreach (item, object) /* mostly the first byte tells */
+        if (item->string && item->string[0] == *path && (*len = step_along(path, item->string)))
+            return item;
+    return NULL;
 }
 
 cJSON *json_get(const cJSON *json, const char *path)
 {
     const cJSON *at = json;
+    size_t len = 0;
 
     while (at && *path) {
-        size_t len = strcspn(path, ".");
-
-        at = member_n(at, path, len);
-        path += len + (path[len] == '.');
+        at = next_member(at, path, &len);
+        path += len + (at && path[len] == '.');
     }
     return (cJSON *)(uintptr_t)at; /* as constant as the caller's tree is */
 }
@@ -163,52 +182,61 @@ int json_count(const cJSON *json, const char *path)
 
 /* ---- writing ---- */
 
-static int set_member_n(cJSON *object, const char *key, size_t len, cJSON *take)
+int json_set_member(cJSON *object, const char *key, cJSON *take)
 {
-    _cleanup_(freep) char *name = strndup(key, len);
     bool done;
 
-    if (!name || !take || !object) {
+    if (!take || !object) {
         cJSON_Delete(take);
         return object ? -ENOMEM : -EINVAL;
     }
-    if (member_n(object, key, len))
-        done = cJSON_ReplaceItemInObjectCaseSensitive(object, name, take);
+    if (json_member(object, key))
+        done = cJSON_ReplaceItemInObjectCaseSensitive(object, key, take);
     else
-        done = cJSON_AddItemToObject(object, name, take);
+        done = cJSON_AddItemToObject(object, key, take);
     if (!done)
         cJSON_Delete(take);
     return done ? 0 : -ENOMEM;
 }
 
-int json_set_member(cJSON *object, const char *key, cJSON *take)
-{
-    return set_member_n(object, key, strlen(key), take);
-}
-
 /* The object under that key, made when there is something else or nothing; NULL without memory. */
-static cJSON *member_object(cJSON *object, const char *key, size_t len)
+static cJSON *member_object(cJSON *object, const char *key)
 {
-    cJSON *item = member_n(object, key, len);
+    cJSON *item = json_member(object, key);
 
     if (cJSON_IsObject(item))
         return item;
-    return set_member_n(object, key, len, cJSON_CreateObject()) ? NULL : member_n(object, key, len);
+    return json_set_member(object, key, cJSON_CreateObject()) ? NULL : json_member(object, key);
+}
+
+/* The object that holds the last member of @path, and the name of that. */
+static cJSON *parent_object(cJSON *object, const char **path)
+{
+    const char *dot;
+
+    while (object && (dot = strchr(*path, '.'))) {
+        size_t len = 0;
+        cJSON *item = next_member(object, *path, &len);
+
+        if (!cJSON_IsObject(item)) {
+            _cleanup_(freep) char *key = strndup(*path, (size_t)(dot - *path));
+
+            item = key ? member_object(object, key) : NULL;
+        }
+        object = item;
+        *path = dot + 1;
+    }
+    return object;
 }
 
 int json_set(cJSON *object, const char *path, cJSON *take)
 {
-    size_t len;
+    cJSON *parent = parent_object(object, &path);
 
-    while (path[len = strcspn(path, ".")]) {
-        object = member_object(object, path, len);
-        if (!object) {
-            cJSON_Delete(take);
-            return -ENOMEM;
-        }
-        path += len + 1;
-    }
-    return set_member_n(object, path, len, take);
+    if (parent || !object)
+        return json_set_member(parent, path, take);
+    cJSON_Delete(take);
+    return -ENOMEM;
 }
 
 int json_set_str(cJSON *object, const char *path, const char *value)
@@ -255,11 +283,6 @@ cJSON *json_copy(const cJSON *json)
 }
 
 /* ---- comparing, patching ---- */
-
-static int type_of(const cJSON *json)
-{
-    return json->type & 0xFF; /* without cJSON's ownership flags */
-}
 
 static bool children_equal(const cJSON *a, const cJSON *b)
 {
@@ -339,7 +362,7 @@ void json_apply_merge(cJSON *target, const cJSON *patch)
         if (cJSON_IsNull(change)) {
             cJSON_Delete(cJSON_DetachItemViaPointer(target, item));
         } else if (cJSON_IsObject(change)) {
-            item = member_object(target, change->string, strlen(change->string));
+            item = member_object(target, change->string);
             json_apply_merge(item, change);
         } else {
             (void)json_set_member(target, change->string, json_copy(change));

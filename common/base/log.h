@@ -14,6 +14,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 void log_init(const char *daemon, enum log_level level, bool json);
 /** "error", "warn", "info", "debug" -> level. Returns 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret);
+const char *log_level_name(enum log_level level);
 bool log_enabled(enum log_level level);
 /* Foreign bytes in the text are escaped: control characters and quotes can't forge a line. */
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);

@@ -10,11 +10,6 @@
 
 #include <openssl/evp.h>
 
-bool str_eq(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 bool str_eq_nocase(const char *a, const char *b)
 {
     return a == b || (a && b && strcasecmp(a, b) == 0);

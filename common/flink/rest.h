@@ -33,7 +33,8 @@ struct flink_call;
 /* @base: "http://host:port" (no trailing slash). on_done comes once from the loop unless cancelled.
  * @ret may be NULL. */
 
-/** GET /jobs/overview -> {"jobs": [{"jid","state","name","start-time"}]}, newest first. */
+/** GET /jobs/overview -> {"jobs": [{"jid","state","name","start-time","waits"}]}, newest first.
+ * "waits" (true, else absent): the state is RUNNING, but no task runs yet, or one is restoring. */
 int flink_jobs_overview(struct flink_client *c, const char *base, flink_done_fn fn, void *userdata,
                         struct flink_call **ret, struct error *err);
 /** GET /jobs/ID/exceptions -> {"exceptions": ["first 2000 bytes", …at most 5]} from

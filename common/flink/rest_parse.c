@@ -15,11 +15,6 @@ enum {
     EXCEPTION_BYTES_MAX = 2000,
 };
 
-static int no_memory(struct error *err)
-{
-    return error_set(err, ENOMEM, "out of memory");
-}
-
 static int parse_object(const char *body, size_t len, cJSON **ret, struct error *err)
 {
     _cleanup_(json_freep) cJSON *json = NULL;
@@ -64,6 +59,16 @@ static const char *path_of(const cJSON *object, const char *key)
 
 /* ---- jobs ---- */
 
+/* RUNNING is Flink's word from the moment on at which it asks for slots. */
+static bool is_waiting(const cJSON *job)
+{
+    const cJSON *tasks = json_member(job, "tasks");
+    int64_t begun = json_int(tasks, "running", 0) + json_int(tasks, "finished", 0);
+
+    return str_eq(json_str(job, "state"), "RUNNING") && json_int(tasks, "total", 0) > 0 &&
+           (begun == 0 || json_int(tasks, "initializing", 0) > 0);
+}
+
 static int copy_job(const cJSON *job, cJSON **ret)
 {
     _cleanup_(json_freep) cJSON *copy = cJSON_CreateObject();
@@ -76,6 +81,8 @@ static int copy_job(const cJSON *job, cJSON **ret)
         r = set_bounded(copy, "name", json_str_or(job, "name", ""), NAME_BYTES_MAX);
     if (!r)
         r = json_set_int(copy, "start-time", json_int(job, "start-time", 0));
+    if (!r && is_waiting(job))
+        r = json_set_bool(copy, "waits", true);
     if (!r)
         *ret = TAKE(copy);
     return r;
@@ -113,7 +120,7 @@ static int copy_jobs(const cJSON *from, cJSON *to, struct error *err)
     qsort(jobs, n, sizeof(cJSON *), newest_first);
     for (size_t i = 0; i < n; i++)
         json_add_item(to, jobs[i]);
-    return r == -ENOMEM ? no_memory(err) : r;
+    return r == -ENOMEM ? error_no_memory(err) : r;
 }
 
 int flink_parse_overview(const char *body, size_t len, cJSON **ret, struct error *err)
@@ -125,7 +132,7 @@ int flink_parse_overview(const char *body, size_t len, cJSON **ret, struct error
     int r;
 
     if (!jobs)
-        return no_memory(err);
+        return error_no_memory(err);
     r = parse_object(body, len, &json, err);
     if (r)
         return r;
@@ -187,7 +194,7 @@ int flink_parse_exceptions(const char *body, size_t len, cJSON **ret, struct err
     int r;
 
     if (!list)
-        return no_memory(err);
+        return error_no_memory(err);
     r = parse_object(body, len, &json, err);
     if (r)
         return r;
@@ -197,7 +204,7 @@ int flink_parse_exceptions(const char *body, size_t len, cJSON **ret, struct err
     if (!r)
         r = add_exceptions(list, json_member(json, "all-exceptions"), "exception");
     if (r)
-        return no_memory(err);
+        return error_no_memory(err);
     *ret = TAKE(result);
     return 0;
 }
@@ -229,7 +236,7 @@ int flink_parse_checkpoints(const char *body, size_t len, cJSON **ret, struct er
     int r;
 
     if (!result)
-        return no_memory(err);
+        return error_no_memory(err);
     r = parse_object(body, len, &json, err);
     if (r)
         return r;
@@ -238,7 +245,7 @@ int flink_parse_checkpoints(const char *body, size_t len, cJSON **ret, struct er
         r = json_set_str(result, "restored.path",
                          path_of(json_get(json, "latest.restored"), "external_path"));
     if (r)
-        return no_memory(err);
+        return error_no_memory(err);
     *ret = TAKE(result);
     return 0;
 }
@@ -253,7 +260,7 @@ int flink_parse_trigger(const char *body, size_t len, cJSON **ret, struct error 
     int r;
 
     if (!result)
-        return no_memory(err);
+        return error_no_memory(err);
     r = parse_object(body, len, &json, err);
     if (r)
         return r;
@@ -261,7 +268,7 @@ int flink_parse_trigger(const char *body, size_t len, cJSON **ret, struct error 
     if (!is_hex32(id))
         return error_set(err, EPROTO, "Flink's answer: no valid request-id");
     if (json_set_str(result, "triggerId", id))
-        return no_memory(err);
+        return error_no_memory(err);
     *ret = TAKE(result);
     return 0;
 }
@@ -285,7 +292,7 @@ int flink_parse_savepoint(const char *body, size_t len, cJSON **ret, struct erro
     int r;
 
     if (!result)
-        return no_memory(err);
+        return error_no_memory(err);
     r = parse_object(body, len, &json, err);
     if (r)
         return r;
@@ -301,7 +308,7 @@ int flink_parse_savepoint(const char *body, size_t len, cJSON **ret, struct erro
     if (!r && !str_blank(failure))
         r = set_bounded(result, "failure", failure, EXCEPTION_BYTES_MAX);
     if (r)
-        return no_memory(err);
+        return error_no_memory(err);
     *ret = TAKE(result);
     return 0;
 }

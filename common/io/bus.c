@@ -5,8 +5,11 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
@@ -35,6 +38,18 @@ const char *__lsan_default_suppressions(void)
     return "leak:libnng.so\n";
 }
 #endif
+
+/* In place of libc's. To nng 1.5, EPIPE while a connection is made means that its own socket was
+ * closed: a listener whose client, or a dialer whose peer has just died would neither take nor make
+ * a connection ever again, and its daemon be deaf or mute until it is restarted. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t n = syscall(SYS_sendmsg, fd, message, flags);
+
+    if (n < 0 && errno == EPIPE)
+        errno = ECONNRESET;
+    return n;
+}
 
 /* What was said of one type. */
 struct said {

@@ -39,11 +39,6 @@ struct kube_call {
 
 static void on_response(const struct http_response *response, void *userdata);
 
-static int no_memory(struct error *err)
-{
-    return error_set(err, ENOMEM, "out of memory");
-}
-
 /* ---- turns ---- */
 
 /* True: @call may be sent now. Streams last for ever and don't count. */
@@ -141,6 +136,16 @@ static bool is_ok(int status)
     return status >= 200 && status < 300;
 }
 
+/* Of a body that is no Status: without the line break at its end. */
+static int text_len(const char *body)
+{
+    size_t len = str_utf8_cut(body, MESSAGE_BYTES_MAX);
+
+    while (len && strchr(" \t\r\n", body[len - 1]))
+        len--;
+    return (int)len;
+}
+
 /* @text: room for a message that has to be made. */
 static void read_answer(const struct kube_call *call, const struct http_response *http,
                         struct kube_response *answer, struct error *text)
@@ -168,8 +173,7 @@ static void read_answer(const struct kube_call *call, const struct http_response
     if (http->status == 404 && !*answer->reason)
         answer->reason = "NotFound"; /* a kind that isn't installed: there is no such path */
     if (!*answer->message) {
-        error_set(text, EIO, "HTTP status %d: %.*s", http->status,
-                  (int)str_utf8_cut(body, MESSAGE_BYTES_MAX), body);
+        error_set(text, EIO, "HTTP status %d: %.*s", http->status, text_len(body), body);
         answer->message = text->text;
     }
 }
@@ -280,7 +284,7 @@ static int call_send(struct kube_call *call, struct error *err)
     };
 
     if (!type_line)
-        return no_memory(err);
+        return error_no_memory(err);
     return http_start(call->client->http, &request, &call->transfer, err);
 }
 
@@ -372,11 +376,11 @@ static int call_fill(struct kube_call *call, const struct kube_request *request,
     call->max_attempts = request->max_attempts ?: ATTEMPTS;
     call->timer = loop_timer_new(client->loop, on_timer, call);
     if (request->body && kube_verb_content_type(request->verb)) {
-        call->body = json_text(request->body);
+        call->body = request->canonical ? json_canonical(request->body) : json_text(request->body);
         if (!call->body)
-            return no_memory(err);
+            return error_no_memory(err);
     }
-    return call->url && call->timer ? 0 : no_memory(err);
+    return call->url && call->timer ? 0 : error_no_memory(err);
 }
 
 static void call_link(struct kube_call *call)
@@ -397,7 +401,7 @@ static int call_new(struct kube_client *client, const struct kube_request *reque
     int r;
 
     if (!call)
-        return no_memory(err);
+        return error_no_memory(err);
     call->client = client;
     call->on_done = on_done;
     call->userdata = userdata;

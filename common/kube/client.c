@@ -17,11 +17,6 @@ enum {
     SENDING_MAX = 12,
 };
 
-static int no_memory(struct error *err)
-{
-    return error_set(err, ENOMEM, "out of memory");
-}
-
 static void on_auth(const struct error *err, void *userdata)
 {
     calls_resume(userdata, err);
@@ -48,7 +43,7 @@ static int client_init(struct kube_client *c, const struct kube_options *options
     c->user_agent = str_printf("User-Agent: %s/" FLINKD_VERSION, options->user_agent ?: "flinkd");
     c->field_manager = strdup(options->field_manager ?: "flinkd");
     if (!c->user_agent || !c->field_manager)
-        return no_memory(err);
+        return error_no_memory(err);
     return auth_new(c->loop, c->config, on_auth, c, &c->auth, err);
 }
 
@@ -59,7 +54,7 @@ int kube_client_new(struct http *http, struct loop *loop, const struct kube_opti
     int r;
 
     if (!c)
-        return no_memory(err);
+        return error_no_memory(err);
     c->http = http;
     c->loop = loop;
     r = kubeconfig_load(options->kubeconfig, options->context, &c->config, err);

@@ -61,6 +61,8 @@ struct kube_request {
     const char *query; /* already URL-encoded, without '?'; NULL: none */
     const cJSON *body; /* borrowed for the call. KUBE_DELETE: DeleteOptions (kube_delete_options())
                           or NULL */
+    bool canonical; /* the body is written as Go's encoding/json writes a map (json_canonical()):
+                       where somebody compares what is stored byte by byte */
     bool dry_run; /* dryRun=All */
     bool brief; /* of the answer only its version is wanted: no object then, when it is 2xx */
     int64_t timeout_ms; /* 0: the client's */

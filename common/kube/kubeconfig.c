@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
-#include "common/kube/base64.h"
 #include "common/kube/yaml.h"
 
 struct kubeconfig *kubeconfig_free(struct kubeconfig *config)
@@ -45,11 +45,6 @@ static cJSON *entry(const cJSON *root, const char *list, const char *inner, cons
     return NULL;
 }
 
-static int no_memory(struct error *err)
-{
-    return error_set(err, ENOMEM, "out of memory");
-}
-
 static int copy_text(const cJSON *object, const char *key, char **ret, struct error *err)
 {
     const cJSON *value = json_member(object, key);
@@ -61,7 +56,7 @@ static int copy_text(const cJSON *object, const char *key, char **ret, struct er
     if (!*value->valuestring)
         return 0;
     *ret = strdup(value->valuestring);
-    return *ret ? 0 : no_memory(err);
+    return *ret ? 0 : error_no_memory(err);
 }
 
 static int copy_path(const struct kubeconfig *config, const cJSON *object, const char *key,
@@ -73,7 +68,7 @@ static int copy_path(const struct kubeconfig *config, const cJSON *object, const
     if (r || !path)
         return r;
     *ret = *path == '/' ? TAKE(path) : str_printf("%s/%s", config->dir, path);
-    return *ret ? 0 : no_memory(err);
+    return *ret ? 0 : error_no_memory(err);
 }
 
 static int copy_data(const cJSON *object, const char *key, char **ret, size_t *ret_len,
@@ -162,7 +157,7 @@ static int read_cluster(struct kubeconfig *c, const cJSON *cluster, struct error
     c->tls.server_name = c->server_name;
     c->tls.insecure = json_bool(cluster, "insecure-skip-tls-verify", false);
     c->cluster = json_copy(cluster);
-    return c->cluster ? 0 : no_memory(err);
+    return c->cluster ? 0 : error_no_memory(err);
 }
 
 static int read_exec(struct kubeconfig *c, const cJSON *user, struct error *err)
@@ -181,7 +176,7 @@ static int read_exec(struct kubeconfig *c, const cJSON *user, struct error *err)
     if (str_eq(json_str(exec, "interactiveMode"), "Always"))
         return error_set(err, EINVAL, "exec: a plugin that must ask a person can't be used");
     c->exec = json_copy(exec);
-    return c->exec ? 0 : no_memory(err);
+    return c->exec ? 0 : error_no_memory(err);
 }
 
 static int read_certificate(struct kubeconfig *c, const cJSON *user, struct error *err)
@@ -271,11 +266,11 @@ int kubeconfig_parse(const char *text, size_t len, const char *source, const cha
     int r;
 
     if (!config)
-        return no_memory(err);
+        return error_no_memory(err);
     config->source = strdup(source);
     config->dir = dir_of(source);
     if (!config->source || !config->dir)
-        return no_memory(err);
+        return error_no_memory(err);
     if (len > KUBECONFIG_BYTES_MAX)
         return error_set(err, EINVAL, "%s: too big", source);
     r = yaml_parse(text, len, &root, err);

@@ -42,6 +42,9 @@ void cluster_redefault(cJSON *cluster, const cJSON *old);
  * all findings, in the reference's order. @cluster went through cluster_default(). @now_ms: for the
  * age of savepoints. */
 void cluster_validate(const cJSON *cluster, const cJSON *old, int64_t now_ms, struct findings *ret);
+/** What is legal, and will not do what its author expects: added to what cluster_validate() found.
+ */
+void cluster_warn(const cJSON *cluster, const cJSON *old, struct findings *f);
 /** All errors as one message ("field: text; field: text"), bounded. "" when none. */
 void findings_text(const struct findings *findings, char *out, size_t size);
 /** The first error of @rule; NULL. */
@@ -57,6 +60,10 @@ struct flink_version {
 int flink_version_parse(const char *text, struct flink_version *ret);
 /** known and >= major.minor (a pre-release of it is less) */
 bool flink_version_at_least(const struct flink_version *v, int major, int minor);
+
+/** The batch scheduler's name; NULL or "": none. The deprecated batchSchedulerName comes first, as
+ * it replaces batchScheduler. */
+const char *cluster_batch_scheduler(const cJSON *spec);
 
 /** HA as spec 02-admission 4.6, the newer key high-availability.type too. */
 bool cluster_ha_enabled(const cJSON *spec);

@@ -117,6 +117,16 @@ static void validate_gcp(const cJSON *spec, struct findings *f)
                     quote(mount_path).text, quote(key_file).text);
 }
 
+/* ---- spec.hadoopConfig ---- */
+
+static void validate_hadoop(const cJSON *spec, struct findings *f)
+{
+    if (json_has(spec, "hadoopConfig") && str_empty(json_str(spec, "hadoopConfig.configMapName")))
+        finding_add(f, "C4c", "spec.hadoopConfig.configMapName",
+                    "Hadoop's ConfigMap is unspecified, so hadoopConfig has no effect; set "
+                    "configMapName, or remove hadoopConfig");
+}
+
 /* ---- labels and annotations of pods ---- */
 
 static void validate_annotations(const cJSON *annotations, const char *field, const char *rule,
@@ -301,10 +311,10 @@ void cluster_validate(const cJSON *cluster, const cJSON *old, int64_t now_ms, st
         validate_namespace(json_str(cluster, "metadata.namespace"), ret);
         validate_flink_version(json_str(spec, "flinkVersion"), &version, ret);
         validate_gcp(spec, ret);
+        validate_hadoop(spec, ret);
         for (size_t i = 0; i < ARRAY_SIZE(components); i++)
             validate_component(spec, &components[i], &version, ret);
         validate_deployment_type(spec, ret);
         validate_job(spec, old_spec, ret);
     }
-    warn_cluster(cluster, old, ret);
 }

@@ -97,7 +97,7 @@ static void default_batch_scheduler(cJSON *spec)
     json_set_member(spec, "batchScheduler", scheduler);
 }
 
-int cluster_default(cJSON *cluster, struct error *err)
+int cluster_fill_defaults(cJSON *cluster, struct error *err)
 {
     cJSON *spec = json_member(cluster, "spec");
     struct flink_version version;
@@ -118,8 +118,16 @@ int cluster_default(cJSON *cluster, struct error *err)
     (void)flink_version_parse(json_str(spec, "flinkVersion"), &version); /* malformed: as none */
     for (size_t i = 0; i < ARRAY_SIZE(components); i++)
         default_component(spec, &components[i], &version);
-    cluster_canonical(spec);
     return 0;
+}
+
+int cluster_default(cJSON *cluster, struct error *err)
+{
+    int r = cluster_fill_defaults(cluster, err);
+
+    if (!r)
+        cluster_canonical(json_member(cluster, "spec"));
+    return r;
 }
 
 /* ---- on update ---- */
@@ -178,6 +186,13 @@ void cluster_redefault(cJSON *cluster, const cJSON *old)
         if (old_model == flink_version_at_least(&version, 1, 10))
             redefault_memory(part, old_part, old_model);
     }
+}
+
+const char *cluster_batch_scheduler(const cJSON *spec)
+{
+    const char *deprecated = json_str(spec, "batchSchedulerName");
+
+    return deprecated ? deprecated : json_str(spec, "batchScheduler.name");
 }
 
 static bool ha_enabled_by(const cJSON *properties, const char *type_key)

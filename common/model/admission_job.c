@@ -6,25 +6,13 @@
 #include "common/base/time.h"
 #include "common/model/findings.h"
 #include "common/model/names.h"
+#include "common/model/python_args.h"
 
 enum { PROGRESS_DEADLINE_MIN_S = 30, RETENTION_AGE_MIN_S = 60 };
 
 static bool is_application(const cJSON *job)
 {
     return str_eq(json_str(job, "mode"), "Application");
-}
-
-/* Python jobs of Application mode may name their program among the arguments of Flink's
- * PythonDriver. */
-static bool has_python_argument(const cJSON *job)
-{
-    static const char *const options[] = {"-py", "--python", "-pym", "--pyModule"};
-
-    json_foreach (arg, json_member(job, "args"))
-        for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-            if (str_eq(cJSON_GetStringValue(arg), options[i]))
-                return true;
-    return false;
 }
 
 static void validate_program(const cJSON *job, struct findings *f)
@@ -36,8 +24,7 @@ static void validate_program(const cJSON *job, struct findings *f)
                         "run; set one of spec.job.jarFile, spec.job.pyFile and spec.job.pyModule");
         return;
     }
-    if (str_empty(json_str(job, "className")) && str_empty(json_str(job, "pyFile")) &&
-        str_empty(json_str(job, "pyModule")) && !has_python_argument(job))
+    if (str_blank(json_str(job, "className")) && !python_is_job(job))
         finding_add(f, "C24b", "spec.job.className",
                     "className is unspecified, which mode Application needs; set it (or pyFile or "
                     "pyModule for a Python job)");

@@ -199,12 +199,11 @@ static void check_fields(const cJSON *object, const char *prefix, unsigned where
     if (!cJSON_IsObject(object))
         return;
     for (size_t i = 0; i < ARRAY_SIZE(fields) && !problems->failed; i++) {
-        const cJSON *value, *misfit;
+        const cJSON *value = NULL, *misfit;
 
-        if (!(fields[i].where & where) || !json_has(object, fields[i].path))
-            continue;
-        value = json_get(object, fields[i].path);
-        misfit = find_misfit(value, fields[i].type);
+        if (fields[i].where & where)
+            value = json_get(object, fields[i].path);
+        misfit = value && !cJSON_IsNull(value) ? find_misfit(value, fields[i].type) : NULL;
         if (!misfit)
             continue;
         (void)snprintf(field, sizeof(field), "%s.%s", prefix, fields[i].path);
@@ -224,15 +223,35 @@ static const struct {
     {"resourceFieldRef", "divisor"},
     {"target", "averageValue"},
     {"target", "value"},
+    {"scaleUp", "tolerance"},
+    {"scaleDown", "tolerance"},
+    {"capacity", NULL}, /* a claim's */
+    {"allocatedResources", NULL},
     {"jobManager", "memoryOffHeapMin"},
     {"taskManager", "memoryOffHeapMin"},
 };
 
-typedef void (*quantity_fn)(cJSON *parent, cJSON *value, const char *path, struct buf *problems);
+/* Where a value is; the text of it is only made when there is something to say. */
+struct place {
+    const struct place *above; /* NULL: it is in spec itself */
+    const cJSON *node;
+    int index; /* in its list; negative: it is a member */
+};
+
+typedef void (*quantity_fn)(cJSON *parent, cJSON *value, const struct place *place,
+                            struct buf *problems);
+
+static bool holds_quantities(const cJSON *node)
+{
+    for (size_t i = 0; cJSON_IsObject(node) && i < ARRAY_SIZE(quantity_places); i++)
+        if (str_eq(node->string, quantity_places[i].parent))
+            return true;
+    return false;
+}
 
 static bool is_quantity(const char *parent, const cJSON *value)
 {
-    if (!parent || !value->string || cJSON_IsNull(value))
+    if (cJSON_IsNull(value))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(quantity_places); i++)
         if (str_eq(parent, quantity_places[i].parent) &&
@@ -241,39 +260,57 @@ static bool is_quantity(const char *parent, const cJSON *value)
     return false;
 }
 
-static void check_quantity(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
+static void print_place(struct buf *out, const struct place *place)
+{
+    if (!place) {
+        buf_puts(out, "spec");
+        return;
+    }
+    print_place(out, place->above);
+    if (place->index < 0)
+        buf_printf(out, ".%s", place->node->string);
+    else
+        buf_printf(out, "[%d]", place->index);
+}
+
+static void check_quantity(cJSON *parent, cJSON *value, const struct place *place,
+                           struct buf *problems)
 {
     _cleanup_(freep) char *text = NULL;
+    _cleanup_(buf_done) struct buf path = BUF_INIT(PATH_SIZE);
     struct quantity q;
 
     (void)parent;
     if (!quantity_from_json(value, &q))
         return;
     text = json_text(value);
+    print_place(&path, place);
     buf_printf(
         problems,
         "%s%s: %.*s: quantities must match the regular expression "
         "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' and fit into 64 bits, such as 500m or 2Gi",
-        problems->len ? "; " : "", path, text ? (int)str_utf8_cut(text, SHOWN_MAX) : 0,
+        problems->len ? "; " : "", buf_str(&path), text ? (int)str_utf8_cut(text, SHOWN_MAX) : 0,
         text ? text : "");
 }
 
-static void write_quantity(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
+static void write_quantity(cJSON *parent, cJSON *value, const struct place *place,
+                           struct buf *problems)
 {
     char text[64];
 
-    (void)path;
+    (void)place;
     (void)problems;
     if (!quantity_text(value, text) && !str_eq(cJSON_GetStringValue(value), text))
         json_set_member(parent, value->string, cJSON_CreateString(text));
 }
 
-static void write_canonical(cJSON *parent, cJSON *value, const char *path, struct buf *problems)
+static void write_canonical(cJSON *parent, cJSON *value, const struct place *place,
+                            struct buf *problems)
 {
     struct quantity q;
     char text[64];
 
-    (void)path;
+    (void)place;
     (void)problems;
     if (quantity_from_json(value, &q))
         return;
@@ -281,26 +318,24 @@ static void write_canonical(cJSON *parent, cJSON *value, const char *path, struc
     json_set_member(parent, value->string, cJSON_CreateString(text));
 }
 
-/* @path holds @len bytes; as deep as JSON may be. */
-static void each_quantity(cJSON *node, char path[PATH_SIZE], size_t len, quantity_fn fn,
+/* As deep as JSON may be. */
+static void each_quantity(cJSON *node, const struct place *above, quantity_fn fn,
                           struct buf *problems)
 {
+    bool in_list = cJSON_IsArray(node), holds = holds_quantities(node);
     int index = 0;
     cJSON *next;
 
-    if (!cJSON_IsObject(node) && !cJSON_IsArray(node))
+    if (!cJSON_IsObject(node) && !in_list)
         return;
     for (cJSON *item = node->child; item && !(problems && problems->failed); item = next) {
-        int n = cJSON_IsArray(node) ? snprintf(path + len, PATH_SIZE - len, "[%d]", index++)
-                                    : snprintf(path + len, PATH_SIZE - len, ".%s", item->string);
-        size_t end = n < 0 || (size_t)n >= PATH_SIZE - len ? PATH_SIZE - 1 : len + (size_t)n;
+        const struct place place = {above, item, in_list ? index++ : -1};
 
         next = item->next;
-        if (is_quantity(node->string, item))
-            fn(node, item, path, problems);
+        if (holds && is_quantity(node->string, item))
+            fn(node, item, &place, problems);
         else
-            each_quantity(item, path, end, fn, problems);
-        path[len] = '\0';
+            each_quantity(item, &place, fn, problems);
     }
 }
 
@@ -308,7 +343,6 @@ int cluster_check_types(const cJSON *cluster, struct error *err)
 {
     _cleanup_(buf_done) struct buf problems = BUF_INIT(PROBLEMS_MAX);
     cJSON *spec = json_member(cluster, "spec");
-    char path[PATH_SIZE] = "spec";
 
     if (!cJSON_IsObject(cluster))
         return error_set(err, EINVAL, "cannot decode the FlinkCluster: it is no object");
@@ -318,7 +352,7 @@ int cluster_check_types(const cJSON *cluster, struct error *err)
     check_fields(json_member(spec, "jobManager"), "spec.jobManager", JM, &problems);
     check_fields(json_member(spec, "taskManager"), "spec.taskManager", TM, &problems);
     check_fields(json_member(spec, "job"), "spec.job", JOB, &problems);
-    each_quantity(spec, path, strlen(path), check_quantity, &problems);
+    each_quantity(spec, NULL, check_quantity, &problems);
     if (problems.len || problems.failed)
         return error_set(err, EINVAL, "cannot decode the FlinkCluster: %s", buf_str(&problems));
     return 0;
@@ -369,18 +403,14 @@ static void complete_resource_refs(cJSON *node)
 
 void cluster_canonical(cJSON *spec)
 {
-    char path[PATH_SIZE] = "spec";
-
     complete_pod(json_member(spec, "jobManager"));
     complete_pod(json_member(spec, "taskManager"));
     complete_pod(json_member(spec, "job"));
     complete_resource_refs(spec);
-    each_quantity(spec, path, strlen(path), write_quantity, NULL);
+    each_quantity(spec, NULL, write_quantity, NULL);
 }
 
 void cluster_canonical_quantities(cJSON *spec)
 {
-    char path[PATH_SIZE] = "spec";
-
-    each_quantity(spec, path, strlen(path), write_canonical, NULL);
+    each_quantity(spec, NULL, write_canonical, NULL);
 }

@@ -6,6 +6,7 @@
 #include "common/model/findings.h"
 #include "common/model/flink_memory.h"
 #include "common/model/names.h"
+#include "common/model/python_args.h"
 
 static bool is_application(const cJSON *spec)
 {
@@ -56,49 +57,30 @@ static void warn_properties(const cJSON *spec, struct findings *f)
             findings_warn(f, "spec.flinkProperties %s is ignored: %s", ours[i].key,
                           ours[i].instead);
     slots = cJSON_GetStringValue(json_member(properties, "taskmanager.numberOfTaskSlots"));
-    if (slots && str_to_i64(slots, &n))
+    if (slots && (str_to_i64(slots, &n) || n < 1 || n > INT32_MAX))
         findings_warn(
             f,
-            "spec.flinkProperties taskmanager.numberOfTaskSlots %s is no number, so the job's "
-            "parallelism can't be computed from it",
+            "spec.flinkProperties taskmanager.numberOfTaskSlots %s is no number of slots, so the "
+            "job's parallelism can't be computed from it",
             quote(slots).text);
+    if (str_eq(cJSON_GetStringValue(json_member(properties, "security.ssl.rest.enabled")), "true"))
+        findings_warn(
+            f, "spec.flinkProperties security.ssl.rest.enabled: flinkd speaks plain HTTP with "
+               "Flink's REST API, so it can't submit the job or see its state");
 }
 
-/* Arguments come last on Flink's command line, so these reach the program instead of Flink. */
+/* Arguments come last on Flink's command line, so these reach the program instead of Flink. Other
+ * options for Python are put in front. */
 static void warn_python(const cJSON *job, struct findings *f)
 {
     static const char *const options[] = {
-        "-py",
-        "--python",
-        "-pym",
-        "--pyModule",
-        "-pyfs",
-        "--pyFiles",
-        "-pyreq",
-        "--pyRequirements",
-        "-pyarch",
-        "--pyArchives",
-        "-pyexec",
-        "--pyExecutable",
-        "-pyclientexec",
-        "--pyClientExecutable",
-        "-pypath",
-        "--pyPythonPath",
-        "-p",
-        "--parallelism",
-        "-s",
-        "--fromSavepoint",
-        "-d",
-        "--detached",
-        "-m",
-        "--jobmanager",
-        "-C",
-        "--classpath",
-        "-n",
-        "--allowNonRestoredState",
+        "-py", "--python",      "-pym", "--pyModule",
+        "-p",  "--parallelism", "-s",   "--fromSavepoint",
+        "-d",  "--detached",    "-m",   "--jobmanager",
+        "-C",  "--classpath",   "-n",   "--allowNonRestoredState",
     };
 
-    if (str_empty(json_str(job, "pyFile")) && str_empty(json_str(job, "pyModule")))
+    if (!python_is_named(job) || !python_is_job(job))
         return;
     json_foreach (arg, json_member(job, "args")) {
         const char *text = cJSON_GetStringValue(arg);
@@ -127,6 +109,23 @@ static void warn_reserved_labels(const cJSON *spec, struct findings *f)
                               parts[i], reserved[k]);
 }
 
+static void warn_application_program(const cJSON *job, struct findings *f)
+{
+    if (!str_blank(json_str(job, "jarFile")))
+        findings_warn(f,
+                      "spec.job.jarFile is ignored in mode Application: the jar is looked for in "
+                      "the image, in /opt/flink/usrlib");
+    if (json_count(job, "classPath"))
+        findings_warn(f, "spec.job.classPath is ignored in mode Application: put the jars into "
+                         "/opt/flink/usrlib");
+    if (json_bool(job, "noLoggingToStdout", false))
+        findings_warn(f, "spec.job.noLoggingToStdout is ignored in mode Application: set "
+                         "spec.logConfig");
+    if (python_is_named(job) && !python_is_job(job))
+        findings_warn(f, "spec.job.pyFile and pyModule are ignored in mode Application beside "
+                         "className: remove spec.job.className if this is a Python job");
+}
+
 /* The JobManager's pod runs the job there. */
 static void warn_application(const cJSON *spec, struct findings *f)
 {
@@ -142,6 +141,11 @@ static void warn_application(const cJSON *spec, struct findings *f)
         findings_warn(f, "spec.job.%s is ignored in mode Application: set spec.jobManager.%s",
                       ignored[i], ignored[i]);
     }
+    warn_application_program(json_member(spec, "job"), f);
+    if (json_count(json_member(spec, "jobManager"), "volumeClaimTemplates"))
+        findings_warn(f,
+                      "spec.jobManager.volumeClaimTemplates is ignored in mode Application, whose "
+                      "JobManager is a Job: use spec.jobManager.volumes");
 }
 
 static void warn_autoscaler(const cJSON *spec, struct findings *f)
@@ -160,7 +164,7 @@ static void warn_autoscaler(const cJSON *spec, struct findings *f)
 
 static void warn_scheduler(const cJSON *spec, struct findings *f)
 {
-    const char *name = json_str(spec, "batchScheduler.name");
+    const char *name = cluster_batch_scheduler(spec);
 
     if (!str_empty(name) && !str_eq(name, "volcano"))
         findings_warn(
@@ -184,7 +188,7 @@ static void warn_savepoints(const cJSON *job, const cJSON *old_job, struct findi
                       "spec.job.savepointGeneration has no effect without spec.job.savepointsDir");
 }
 
-void warn_cluster(const cJSON *cluster, const cJSON *old, struct findings *f)
+void cluster_warn(const cJSON *cluster, const cJSON *old, struct findings *f)
 {
     const cJSON *spec = json_member(cluster, "spec");
     const cJSON *job = json_member(spec, "job");

@@ -1,4 +1,4 @@
-/* How the rules of admission report (see admission.h); for common/model/admission_*.c only. */
+/* How the rules of admission report (see admission.h); for common/model/ only. */
 #ifndef COMMON_MODEL_FINDINGS_H
 #define COMMON_MODEL_FINDINGS_H
 
@@ -40,11 +40,12 @@ void validate_memory(const cJSON *spec, const struct component *component,
 void validate_job(const cJSON *spec, const cJSON *old_spec, struct findings *f);
 void validate_update(const cJSON *cluster, const cJSON *old, int64_t now_ms, struct findings *f,
                      bool *settled);
-void warn_cluster(const cJSON *cluster, const cJSON *old, struct findings *f);
 
 /* Every field that is read here has the type it should have. -EINVAL with the fields in the text.
  */
 int cluster_check_types(const cJSON *cluster, struct error *err);
+/* What cluster_default() does, except that what it doesn't touch stays as it is written. */
+int cluster_fill_defaults(cJSON *cluster, struct error *err);
 /* Quantities as Kubernetes' clients write them, and what they always write, set or not. */
 void cluster_canonical(cJSON *spec);
 /* One text for each value, for comparing. */

@@ -1,6 +1,7 @@
 /* HashiCorp's version syntax, which users of the reference operator write (spec 02-admission 2.1):
  * v?N(.N)*, then optionally a pre-release (-x, or letters at once), then metadata (+x). */
 #include <limits.h>
+#include <stdint.h>
 
 #include "common/model/admission.h"
 
@@ -14,16 +15,21 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '~';
 }
 
-/* A number of any length; what doesn't fit counts as the greatest. */
+/* What doesn't fit into an int counts as the greatest; into 64 bits, as none. */
 static const char *scan_number(const char *p, int *ret)
 {
-    long n = 0;
+    int64_t n = 0;
 
     if (!is_digit(*p))
         return NULL;
-    for (; is_digit(*p); p++)
-        n = n > INT_MAX / 10 - 1 ? INT_MAX : n * 10 + (*p - '0');
-    *ret = (int)n;
+    for (; is_digit(*p); p++) {
+        int digit = *p - '0';
+
+        if (n > (INT64_MAX - digit) / 10)
+            return NULL;
+        n = n * 10 + digit;
+    }
+    *ret = n > INT_MAX ? INT_MAX : (int)n;
     return p;
 }
 

@@ -19,6 +19,14 @@ void life_wake(struct life *l, int64_t at_ms)
         l->wake_ms = at_ms;
 }
 
+void life_set_time(cJSON *object, const char *path, int64_t ms)
+{
+    char text[32];
+
+    time_rfc3339(ms, text);
+    json_set_str(object, path, text);
+}
+
 void life_say(struct life *l, const char *reason, const char *fmt, ...)
 {
     va_list args;
@@ -139,7 +147,7 @@ const char *life_missing_state(const struct life *life)
     json_foreach (reason, json_member(life->job, "failureReasons")) {
         const char *text = cJSON_GetStringValue(reason);
 
-        if (savepoint_is_said_missing(text) && strstr(text, from))
+        if (savepoint_is_said_missing(text) && savepoint_is_named_in(text, from))
             return from;
     }
     return NULL;
@@ -153,7 +161,7 @@ static const char *instead_of_checkpoint(const struct view *v, const struct life
     const char *newest = json_str(cJSON_GetArrayItem(life->savepoints, 0), "location");
     int64_t ended = time_parse_rfc3339(json_str(life->job, "completionTime"));
 
-    if (!missing || !newest || str_eq(missing, v->from_savepoint) ||
+    if (!missing || !newest || savepoint_is_same(missing, v->from_savepoint) ||
         !str_eq(json_str(v->job, "restoreFrom"), "LatestState") ||
         !life_state_is_fresh(v, life, ended))
         return NULL;
@@ -211,6 +219,8 @@ static bool is_update_ready(const struct view *v, struct life *l)
         return true;
     if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))
         return true;
+    if (v->rolled_back)
+        return true; /* what is gone back from never came up: from where it started */
     if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
         return true;
     if (l->state == JOB_CANCELLED ? life_retained_checkpoint(v, l) : newer_checkpoint(v, l))
@@ -240,7 +250,8 @@ static bool carries(const struct view *v, const char *kind, const char *format, 
     return str_eq(cJSON_GetStringValue(json_member(labels, LABEL_REVISION)), v->revision.next_name);
 }
 
-/* Until it runs: the revision before has to be known so long. */
+/* Until its tasks run: the revision before has to be known so long. INITIALIZING and CREATED, which
+ * count as running, may be all that becomes of it. */
 static bool may_be_taken_back(const struct view *v)
 {
     return is_restart(v) && json_bool(v->spec, "updateStrategy.rollback", false);
@@ -265,7 +276,7 @@ static bool is_everywhere(const struct view *v, const struct life *l)
            (!json_has(v->spec, "taskManager.horizontalPodAutoscaler") ||
             carries(v, "HorizontalPodAutoscaler", NAME_SHARED, down)) &&
            (!is_restart(v) || submitted || down) &&
-           (!may_be_taken_back(v) || l->state == JOB_RUNNING || down);
+           (!may_be_taken_back(v) || (l->state == JOB_RUNNING && view_is_up(v)) || down);
 }
 
 /* No run is to follow: the job was cancelled while the update waited for it, or has ended and the
@@ -322,12 +333,14 @@ static void cleanup_of(const struct view *v, struct life *l)
     l->cleanup_policy = json_str_or(v->job, key, fallback);
 }
 
+/* Also while it is tried again: until Flink has made a run from it, nothing is resolved. */
 static void say_missing_state(const struct view *v, struct life *l)
 {
     const char *missing = life_missing_state(l);
+    bool waits = job_state_is_pending(l->state) && !l->suspended;
 
-    if (!missing || !(l->state == JOB_RESTARTING || job_state_is_failed(l->state)) ||
-        !str_eq(life_restore_point(v, l), missing))
+    if (!missing || !(waits || job_state_is_active(l->state) || job_state_is_failed(l->state)) ||
+        !savepoint_is_same(life_restore_point(v, l), missing))
         return;
     life_say(l, "StateMissing",
              "the job can't start from %.600s, which isn't there: bring it back, or set "

@@ -47,6 +47,8 @@ void life_derive(const struct view *v, struct life *l);
 void life_done(struct life *life);
 const char *life_job_id(const struct life *life); /* "" when none */
 
+/** status.savepoint.state is Failed or TriggerFailed. NULL-safe. */
+bool savepoint_has_failed(const char *state);
 /** Where the next run starts from (spec 03-children 10.2, 05-lifecycle 5): a savepoint or a
  * retained checkpoint; NULL: from nothing. Borrows from the snapshot or @life. */
 const char *life_restore_point(const struct view *v, const struct life *life);

@@ -41,10 +41,11 @@ enum {
 };
 
 bool savepoint_is_stop(const char *reason); /* reasons that end the job */
-bool savepoint_has_failed(const char *state); /* Failed, TriggerFailed */
 bool savepoint_is_said_missing(const char *text); /* Flink's words for one that isn't in storage */
 /* Do the locations mean the same? Flink says file:/s where users say file:///s/. */
 bool savepoint_is_same(const char *a, const char *b);
+/* Is it what Flink's words name, in quotes and in whatever form? */
+bool savepoint_is_named_in(const char *text, const char *location);
 
 enum disposal_state { DISPOSAL_NONE, DISPOSAL_OPEN, DISPOSAL_DONE, DISPOSAL_FAILED };
 
@@ -65,10 +66,18 @@ void life_savepoint(const struct view *v, struct life *l);
 void life_record_checkpoint(const struct view *v, struct life *l);
 /* status.components.job. */
 void life_job(const struct view *v, struct life *l);
-bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* failureReasons of a run that has failed. What Flink tells comes a moment later, and counts most;
+ * @ended_now: what is there is of the run before. */
+void life_failure_reasons(const struct view *v, struct life *l, bool ended_now);
 /* Flink 1.15 and later take the trigger id that is chosen here; an earlier one refuses a request
  * with such a member, and makes up an id. */
 bool life_names_triggers(const struct view *v);
+/* ---- life_run.c ---- */
+/* Of a run that is deployed, running or in a state that isn't known. */
+enum job_state life_run_state(const struct view *v, struct life *l);
+bool life_no_jobmanager(const struct view *v, struct life *l); /* for a while now */
+/* @grace_ms are over since then: it is no matter of timing. Else they are when to look again. */
+bool life_has_passed(const struct view *v, struct life *l, int64_t since_ms, int64_t grace_ms);
 /* ---- life_stop.c ---- */
 /* Our own stop of this very run: its savepoint's state; NULL: none is known. */
 const char *life_stop_state(const struct view *v, const struct life *l);
@@ -85,6 +94,7 @@ bool life_is_pause(const struct view *v, const struct life *l);
 void life_control(const struct view *v, struct life *l);
 /* Update state before the job's state is known: is the recorded job's update ready? */
 void life_update(const struct view *v, struct life *l);
+void life_set_time(cJSON *object, const char *path, int64_t ms);
 /* The earlier of the two, 0 = none. */
 void life_wake(struct life *l, int64_t at_ms);
 /* First problem wins. */

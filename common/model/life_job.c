@@ -10,12 +10,13 @@
 #include "common/base/time.h"
 #include "common/model/life_internal.h"
 
-static void set_time(cJSON *object, const char *path, int64_t ms)
+/* The reference operator's submitter has told the id of a run that the status doesn't tell of. */
+static bool is_untold_run(const struct view *v)
 {
-    char text[32];
+    const struct submitter *s = &v->submitter;
 
-    time_rfc3339(ms, text);
-    json_set_str(object, path, text);
+    return s->job_id && !str_eq(s->job_id, json_str(v->rec_job, "id")) &&
+           json_has(v->rec_job, "deployTime") && str_empty(json_str(v->rec_job, "startTime"));
 }
 
 /* A Job that starts a run which the status doesn't know of yet. */
@@ -38,9 +39,13 @@ static bool is_new_run(const struct view *v)
         return !s->failed || str_eq(s->revision, v->revision.next_name);
     /* The reference operator's: it writes deployTime, then creates the Job (spec 04-status 3.2,
      * rules 3 and 4). */
+    if (s->by_flinkd)
+        return false;
+    if (is_untold_run(v))
+        return job_state_is_pending(v->rec_state) || job_state_is_stopped(v->rec_state);
     if (job_state_is_pending(v->rec_state))
-        return !s->by_flinkd && json_has(v->rec_job, "deployTime") && s->active;
-    return job_state_is_stopped(v->rec_state) && !s->by_flinkd && s->active &&
+        return json_has(v->rec_job, "deployTime") && s->active;
+    return job_state_is_stopped(v->rec_state) && s->active &&
            s->created_ms > time_parse_rfc3339(json_str(v->rec_job, "completionTime"));
 }
 
@@ -56,6 +61,13 @@ static struct submitter unseen_submitter(const struct view *v, const struct life
     };
 }
 
+/* When the status is late, a run may have been stopped before it is begun here. */
+static bool has_savepoint_of(const struct life *l, const char *job_id)
+{
+    return str_eq(json_str(l->savepoint, "state"), "Succeeded") &&
+           str_eq(json_str(l->savepoint, "jobID"), job_id);
+}
+
 static void begin_run(const struct view *v, struct life *l, const struct submitter *s)
 {
     _cleanup_(freep) char *from = s->from_savepoint ? strdup(s->from_savepoint) : NULL;
@@ -63,13 +75,14 @@ static void begin_run(const struct view *v, struct life *l, const struct submitt
 
     json_remove(l->job, "startTime");
     json_remove(l->job, "completionTime");
-    json_remove(l->job, "failureReasons");
+    if (!savepoint_is_same(life_missing_state(l), from)) /* else it may be in vain again */
+        json_remove(l->job, "failureReasons");
     json_remove(l->job, "name");
     json_remove(l->job, "fromSavepoint");
-    set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
+    life_set_time(l->job, "deployTime", s->created_ms ? s->created_ms : v->now_ms);
     json_set_str(l->job, "id", s->job_id);
     json_set_str(l->job, "fromSavepoint", from);
-    if (had_savepoint && from)
+    if (had_savepoint && from && !has_savepoint_of(l, s->job_id))
         json_set_str(l->job, "savepointLocation", from);
     json_remove(l->job, "restartCount");
     if (s->restart_count > 0)
@@ -93,269 +106,42 @@ static void submitter_fields(const struct view *v, struct life *l)
         json_set_int(l->job, "submitterExitCode", code);
 }
 
-/* What Flink says of the run, seen in its list. */
-static enum job_state seen_state(const struct view *v, struct life *l, const cJSON *job)
-{
-    const struct submitter *s = &v->submitter;
-    enum job_state flink = job_state_of_flink(json_str(job, "state"));
-
-    if (flink == JOB_UNKNOWN)
-        return l->state; /* a state of a newer Flink: nothing to conclude */
-    if (flink != JOB_SUCCEEDED)
-        return flink;
-    l->stop_forgotten = life_stop_is_forgotten(v, l);
-    if (l->stop_forgotten)
-        return JOB_RUNNING;
-    if (v->mode == MODE_DETACHED || !s->json || s->deleting || life_stop_state(v, l))
-        return life_finished_state(v, l);
-    /* Blocking and Application: the program may still have something to do (spec 04-status 3.2,
-     * rule 5b). */
-    if (s->active)
-        return JOB_RUNNING;
-    return s->succeeded ? JOB_SUCCEEDED : JOB_FAILED;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* The run isn't in a list that the JobManager gave: true once that is no matter of timing. */
-static bool is_missing(const struct view *v, struct life *l, int64_t since_ms, int64_t grace_ms)
-{
-    if (v->now_ms - since_ms >= grace_ms)
-        return true;
-    life_wake(l, since_ms + grace_ms);
-    return false;
-}
-
-bool life_no_jobmanager(const struct view *v, struct life *l)
-{
-    /* That none ran before the run says nothing. In a new journal there is no other time. */
-    int64_t begun = later(time_parse_rfc3339(json_str(l->job, "deployTime")),
-                          time_parse_rfc3339(json_str(l->job, "startTime")));
-
-    if (v->jobs_known || v->jobmanager_running)
-        return false;
-    return is_missing(v, l, later(begun, v->unreachable_since_ms), DOWN_GRACE_MS);
-}
-
-/* No JobManager runs, and what one had is forgotten: nobody has the job. */
-static bool is_flink_down(const struct view *v, struct life *l)
-{
-    return !v->ha && life_no_jobmanager(v, l);
-}
-
-static bool is_lost(const struct view *v, struct life *l, int64_t since_ms)
-{
-    if (v->jobs_known)
-        return is_missing(v, l, later(since_ms, v->jobs_since_ms),
-                          v->ha ? LOST_GRACE_HA_MS : LOST_GRACE_MS);
-    return is_flink_down(v, l);
-}
-
-static void say_unreachable(const struct view *v, struct life *l)
-{
-    if (v->unreachable_since_ms && v->now_ms - v->unreachable_since_ms > LOST_GRACE_MS)
-        life_say(l, "JobManagerUnreachable",
-                 "the JobManager doesn't answer; the job is taken to be running until it does");
-}
-
-/* An Application Job is the JobManager: its end is the job's. So is that of an attached client,
- * when it ended well. */
-static enum job_state program_ended(const struct view *v, const struct life *l)
-{
-    const struct submitter *s = &v->submitter;
-    enum job_state state = life_finished_state(v, l);
-
-    if (s->failed)
-        return l->cancel_wanted ? JOB_CANCELLED : JOB_FAILED;
-    /* Flink's exit status of a cancelled application is 0, too. */
-    if (v->mode == MODE_APPLICATION && state == JOB_SUCCEEDED && life_is_cancelled_by_us(v, l))
-        return JOB_CANCELLED;
-    return state;
-}
-
-/* How long a list may lack a run whose submitter has ended: longer when the JobManager isn't the
- * one that the run was submitted to, and high availability may bring it back. */
-static int64_t arrival_grace_ms(const struct view *v, const struct life *l)
-{
-    const cJSON *overview = json_member(v->snapshot->observations, "overview");
-    int64_t submitted = time_parse_rfc3339(json_str(l->job, "deployTime"));
-    const char *uid = json_str(overview, "jm");
-    bool another = json_int(overview, "jmRestarts", 0) > 0;
-
-    json_foreach (object, v->snapshot->objects) {
-        if (uid && str_eq(json_str(object, "metadata.uid"), uid))
-            another |= time_parse_rfc3339(json_str(object, "metadata.creationTimestamp")) >
-                       submitted + SAME_TIME_MS;
-    }
-    return v->ha && another ? LOST_GRACE_HA_MS : SUBMIT_SETTLE_MS;
-}
-
-/* It gave up waiting for the JobManager (see submit-job.sh). */
-static bool has_never_submitted(const struct view *v)
-{
-    return str_starts(v->submitter.message, "Aborted: no answer of the JobManager");
-}
-
-/* Nobody could have the job, though nobody can be asked. */
-static bool is_nobody_left(const struct view *v, struct life *l)
-{
-    return !v->ha && (!v->jobmanager_pod || life_no_jobmanager(v, l));
-}
-
-/* Not in Flink's list (or no list): the submitter finished. */
-static enum job_state submitter_ended(const struct view *v, struct life *l)
-{
-    const struct submitter *s = &v->submitter;
-
-    /* A client that was started again ends well at once: "it had been submitted before". */
-    if (v->mode == MODE_APPLICATION ||
-        (s->succeeded && v->mode == MODE_BLOCKING && (v->jobs_known || !v->jobmanager_running)))
-        return program_ended(v, l);
-    if (l->state == JOB_RUNNING)
-        return JOB_RUNNING; /* the job outlives its submitter */
-    if (!s->failed)
-        return is_lost(v, l, s->finished_ms) ? JOB_LOST : l->state;
-    if (v->jobs_known)
-        return is_missing(v, l, later(s->finished_ms, v->jobs_since_ms), arrival_grace_ms(v, l))
-                   ? JOB_FAILED
-                   : l->state;
-    if (has_never_submitted(v) || is_nobody_left(v, l))
-        return JOB_FAILED;
-    life_say(l, "SubmissionUnknown",
-             "the submitter failed (%.300s), and the JobManager doesn't answer whether it has the "
-             "job: nothing is submitted again until it does",
-             s->message[0] ? s->message : "its pod says no more");
-    return l->state;
-}
-
-/* Deploying, and the submitter is gone: once Flink can't have the job any more, it is as if it
- * never was. */
-static enum job_state submitter_vanished(const struct view *v, struct life *l)
-{
-    int64_t since;
-
-    if (str_eq(life_stop_state(v, l), "Succeeded"))
-        return JOB_CANCELLED; /* it came up, and down again, unseen */
-    if (v->submitter.json || v->submitter.pods_left)
-        return l->state; /* it may submit yet */
-    if (v->mode == MODE_APPLICATION) /* it was the JobManager */
-        return l->cancel_wanted ? JOB_CANCELLED : JOB_PENDING;
-    if (!json_has(l->job, "completionTime"))
-        set_time(l->job, "completionTime", v->now_ms);
-    since = later(time_parse_rfc3339(json_str(l->job, "completionTime")), v->jobs_since_ms);
-    if (v->jobs_known ? !is_missing(v, l, since, arrival_grace_ms(v, l)) : !is_flink_down(v, l)) {
-        if (!v->jobs_known)
-            say_unreachable(v, l);
-        return l->state;
-    }
-    json_remove(l->job, "completionTime");
-    return l->cancel_wanted ? JOB_CANCELLED : JOB_PENDING;
-}
-
-static enum job_state running_unseen(const struct view *v, struct life *l)
-{
-    if (str_eq(life_stop_state(v, l), "Succeeded"))
-        return JOB_CANCELLED; /* stopped, and forgotten since */
-    if (v->mode == MODE_APPLICATION && !v->jobs_known && !v->submitter.json &&
-        !v->submitter.pods_left)
-        return l->cancel_wanted ? JOB_CANCELLED : JOB_LOST;
-    if (is_lost(v, l, 0)) {
-        return l->cancel_wanted ? JOB_CANCELLED : JOB_LOST;
-    }
-    if (!v->jobs_known)
-        say_unreachable(v, l);
-    return l->state;
-}
-
-static enum job_state active_state(const struct view *v, struct life *l)
-{
-    const struct submitter *s = &v->submitter;
-    const cJSON *job = view_flink_job(v, v->job_id);
-
-    if (job) {
-        const char *name = json_str(job, "name");
-
-        json_set_str(l->job, "id", v->job_id);
-        if (!str_empty(name))
-            json_set_str(l->job, "name", name);
-        return seen_state(v, l, job);
-    }
-    if (s->json && !s->deleting && !s->active) {
-        enum job_state state = submitter_ended(v, l);
-
-        if (state != l->state)
-            return state;
-    }
-    if (l->state == JOB_DEPLOYING)
-        return !s->json || s->deleting ? submitter_vanished(v, l) : l->state;
-    return running_unseen(v, l);
-}
-
 /* ---- what a change of state writes (spec 04-status 3.3) ---- */
 
-static void add_reason(cJSON *reasons, const char *text)
-{
-    char bounded[FAILURE_REASON_BYTES + 1];
-
-    if (str_blank(text) || cJSON_GetArraySize(reasons) >= FAILURE_REASONS_MAX)
-        return;
-    str_copy(bounded, sizeof bounded, text);
-    json_add_item(reasons, cJSON_CreateString(bounded));
-}
-
-static void failure_reasons(const struct view *v, struct life *l)
-{
-    char key[64];
-    const cJSON *seen;
-    cJSON *reasons;
-
-    if (json_has(l->job, "failureReasons"))
-        return;
-    reasons = cJSON_CreateArray();
-    (void)snprintf(key, sizeof key, "exceptions/%s", v->job_id ? v->job_id : "");
-    seen = json_member(v->snapshot->observations, key);
-    json_foreach (text, json_member(seen, "exceptions")) {
-        add_reason(reasons, cJSON_GetStringValue(text));
-    }
-    if (!reasons->child && l->state == JOB_LOST)
-        add_reason(reasons, v->jobs_known ? "the JobManager was restarted and no longer has the job"
-                                          : "the JobManager is gone, and with it the job");
-    if (!reasons->child)
-        add_reason(reasons, v->submitter.message);
-    if (reasons->child)
-        json_set(l->job, "failureReasons", reasons);
-    else
-        cJSON_Delete(reasons);
-}
-
-static void stopped_effects(const struct view *v, struct life *l)
+static void stopped_effects(const struct view *v, struct life *l, bool ended_now)
 {
     if (!json_has(l->job, "completionTime") || str_empty(json_str(l->job, "completionTime")))
-        set_time(l->job, "completionTime", v->now_ms);
+        life_set_time(l->job, "completionTime", v->now_ms);
     if (l->state == JOB_LOST)
         json_remove(l->job, "finalSavepoint");
     if (job_state_is_failed(l->state))
-        failure_reasons(v, l);
+        life_failure_reasons(v, l, ended_now);
 }
 
 static void running_effects(const struct view *v, struct life *l)
 {
-    set_time(l->job, "startTime", v->now_ms);
+    life_set_time(l->job, "startTime", v->now_ms);
     json_remove(l->job, "completionTime");
-    json_remove(l->job, "failureReasons");
 }
 
-/* From here on the job has state that the savepoint lacks which it was started from. One that Flink
- * couldn't make (INITIALIZING counts as running, spec 06-flink-rest) never had any. */
-static void outdate_savepoint(const struct view *v, struct life *l)
+/* It has state that the savepoint lacks which it was started from. CREATED counts as running (spec
+ * 06-flink-rest), RUNNING is said of a job that waits for slots, too. */
+static bool has_begun(const struct view *v)
+{
+    const cJSON *job = view_flink_job(v, v->job_id);
+
+    return !str_eq(json_str(job, "state"), "CREATED") && !json_bool(job, "waits", false);
+}
+
+/* Flink has made the job from what it was to start from (INITIALIZING counts as running, too). */
+static void made_effects(const struct view *v, struct life *l)
 {
     const char *state = json_str(view_flink_job(v, v->job_id), "state");
 
-    if (l->state == JOB_RUNNING && state && !str_eq(state, "INITIALIZING") &&
-        !life_stop_state(v, l))
+    if (l->state != JOB_RUNNING || !state || str_eq(state, "INITIALIZING"))
+        return;
+    json_remove(l->job, "failureReasons");
+    if (has_begun(v) && !life_stop_state(v, l))
         json_remove(l->job, "finalSavepoint");
 }
 
@@ -480,7 +266,7 @@ static bool is_submitting(const struct view *v, struct life *l)
             continue;
         if (view_command_is_open(command))
             return true;
-        if (str_eq(state, "done") && !is_missing(v, l, changed, VIEW_SUBMIT_SEEN_MS))
+        if (str_eq(state, "done") && !life_has_passed(v, l, changed, VIEW_SUBMIT_SEEN_MS))
             return true;
     }
     return false;
@@ -489,7 +275,7 @@ static bool is_submitting(const struct view *v, struct life *l)
 /* Flink tells why a run failed a moment after it tells that. */
 static void restarting(const struct view *v, struct life *l)
 {
-    failure_reasons(v, l);
+    life_failure_reasons(v, l, false);
     schedule_restart(v, l);
 }
 
@@ -524,17 +310,19 @@ void life_job(const struct view *v, struct life *l)
     before = l->state;
     submitter_fields(v, l);
     if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)
-        l->state = active_state(v, l);
+        l->state = life_run_state(v, l);
     else if (job_state_is_pending(l->state))
         pending_state(v, l);
     else if (job_state_is_failed(l->state) && is_running_at_flink(v))
         l->state = JOB_RUNNING; /* given up too early */
+    if (v->stale_id && job_state_is_active(before) && job_state_is_failed(l->state))
+        json_remove(l->job, "id"); /* the next run must not have it again */
     if (l->state == JOB_RUNNING && before != JOB_RUNNING)
         running_effects(v, l);
-    outdate_savepoint(v, l);
+    made_effects(v, l);
     life_update(v, l);
     if (job_state_is_stopped(l->state)) {
-        stopped_effects(v, l);
+        stopped_effects(v, l, job_state_is_active(before));
         after_end(v, l);
     } else if (l->state == JOB_RESTARTING && is_update_due(v, l)) {
         go_on_with_update(l); /* what the user changed isn't held up by the failures before */

@@ -44,6 +44,18 @@ bool savepoint_is_same(const char *a, const char *b)
     return len_a == len_b && memcmp(place_a, place_b, len_a) == 0;
 }
 
+bool savepoint_is_named_in(const char *text, const char *location)
+{
+    for (const char *quote = strchr(text, '\''); quote; quote = strchr(quote + 1, '\'')) {
+        const char *end = strchr(quote + 1, '\'');
+        _cleanup_(freep) char *name = end ? strndup(quote + 1, (size_t)(end - quote - 1)) : NULL;
+
+        if (savepoint_is_same(name, location))
+            return true;
+    }
+    return strstr(text, location) != NULL;
+}
+
 /* AbstractFsCheckpointStorageAccess says so on every file system. */
 bool savepoint_is_said_missing(const char *text)
 {

@@ -56,7 +56,6 @@ bool revision_equal(const cJSON *data_a, const cJSON *data_b)
 
     if (json_equal(spec_a, spec_b))
         return true; /* mostly so, and cheaper */
-    a = spec_normal(spec_a);
-    b = spec_normal(spec_b);
+    spec_normal_pair(spec_a, spec_b, &a, &b);
     return a && b && json_equal(a, b);
 }

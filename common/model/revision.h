@@ -18,12 +18,28 @@ void revision_hash(const cJSON *data, int64_t collision_count, char out[16]);
  * schema that one side lacks count as present. What only an upgrade changed is no difference. */
 bool revision_equal(const cJSON *data_a, const cJSON *data_b);
 
+/* What differs between two revisions' specs, so what has to happen (spec 05-lifecycle 4, its
+ * weaknesses mended). */
+enum change_kind {
+    CHANGE_NONE = 0,
+    CHANGE_IN_PLACE = 1, /* fields that neither the job nor a pod sees (PDB, HPA, Service
+                            annotations, savepoint schedule, …) */
+    CHANGE_SCALE = 2, /* only taskManager.replicas (and in-place fields) */
+    CHANGE_JOB = 4, /* the job has to be stopped and submitted again; the components' pods stay */
+    CHANGE_PODS = 8, /* JobManager or TaskManager pods (or Flink's configuration) change */
+    CHANGE_MODE = 16, /* Application <-> others */
+};
+/** Bits of change_kind from @from to @to (both .spec objects, typed form or live). */
+unsigned revision_change(const cJSON *from, const cJSON *to);
+
 struct revision_sync {
     char current[320]; /* "<name>-<number>" for status.revision.currentRevision */
     char next[320]; /* "<name>-<number>" */
     char next_name[300]; /* "<cluster>-<hash>": the revision label of children */
     bool update_triggered; /* current and next name differ (numbers aside: a revert cancels an
                               update) */
+    unsigned change; /* revision_change() of the current one -> spec; CHANGE_NONE when no update is
+                        triggered */
     cJSON *create; /* ControllerRevision manifest to create; NULL */
     const char *renumber; /* name of an existing one whose .revision becomes renumber_to
                              (roll-back); NULL */
@@ -39,19 +55,5 @@ struct revision_sync {
  * revision_sync_done(). */
 void revision_sync(const cJSON *cluster, const cJSON *revisions, struct revision_sync *ret);
 void revision_sync_done(struct revision_sync *sync);
-
-/* What differs between two revisions' specs, so what has to happen (spec 05-lifecycle 4, its
- * weaknesses mended). */
-enum change_kind {
-    CHANGE_NONE = 0,
-    CHANGE_IN_PLACE = 1, /* fields that neither the job nor a pod sees (PDB, HPA, Service
-                            annotations, savepoint schedule, …) */
-    CHANGE_SCALE = 2, /* only taskManager.replicas (and in-place fields) */
-    CHANGE_JOB = 4, /* the job has to be stopped and submitted again; the components' pods stay */
-    CHANGE_PODS = 8, /* JobManager or TaskManager pods (or Flink's configuration) change */
-    CHANGE_MODE = 16, /* Application <-> others */
-};
-/** Bits of change_kind from @from to @to (both .spec objects, typed form or live). */
-unsigned revision_change(const cJSON *from, const cJSON *to);
 
 #endif

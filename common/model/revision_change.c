@@ -118,11 +118,13 @@ static unsigned change_of_part(const struct part *part, const cJSON *from, const
 
 unsigned revision_change(const cJSON *from, const cJSON *to)
 {
-    _cleanup_(json_freep) cJSON *a = spec_normal(from);
-    _cleanup_(json_freep) cJSON *b = spec_normal(to);
-    bool application = is_application(b);
+    _cleanup_(json_freep) cJSON *a = NULL;
+    _cleanup_(json_freep) cJSON *b = NULL;
     unsigned change = CHANGE_NONE;
+    bool application;
 
+    spec_normal_pair(from, to, &a, &b);
+    application = is_application(b);
     if (is_application(a) != application)
         change |= CHANGE_MODE;
     if (!json_member(a, "job") != !json_member(b, "job"))

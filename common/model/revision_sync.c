@@ -153,10 +153,9 @@ static cJSON *manifest(const cJSON *cluster, const char *name, const char *hash,
 
 /* A name that is taken by other content is a collision: another hash. By any revision, not only
  * ours. */
-static void make_next(const cJSON *cluster, const cJSON *revisions, int64_t number,
-                      struct revision_sync *ret)
+static void make_next(const cJSON *cluster, const cJSON *data, const cJSON *revisions,
+                      int64_t number, struct revision_sync *ret)
 {
-    cJSON *data = revision_data(json_member(cluster, "spec"));
     const cJSON *taken;
     char hash[16];
 
@@ -168,24 +167,22 @@ static void make_next(const cJSON *cluster, const cJSON *revisions, int64_t numb
         if (!taken || revision_equal(json_member(taken, "data"), data))
             break;
     }
-    ret->create = manifest(cluster, ret->next_name, hash, number, data);
+    ret->create = manifest(cluster, ret->next_name, hash, number, json_copy(data));
 }
 
 /* The latest revision that says what the spec says. */
-static const cJSON *find_equal(const struct history *h, const cJSON *spec)
+static const cJSON *find_equal(const struct history *h, const cJSON *data)
 {
-    _cleanup_(json_freep) cJSON *data = revision_data(spec);
-
     for (int i = h->n - 1; i >= 0; i--)
         if (revision_equal(json_member(h->item[i], "data"), data))
             return h->item[i];
     return NULL;
 }
 
-static const cJSON *sync_next(const cJSON *cluster, const cJSON *revisions, const struct history *h,
-                              struct revision_sync *ret)
+static const cJSON *sync_next(const cJSON *cluster, const cJSON *data, const cJSON *revisions,
+                              const struct history *h, struct revision_sync *ret)
 {
-    const cJSON *next = find_equal(h, json_member(cluster, "spec"));
+    const cJSON *next = find_equal(h, data);
     const cJSON *newest = h->n > 0 ? h->item[h->n - 1] : NULL;
     int64_t number = json_int(newest, "revision", 0);
 
@@ -194,7 +191,7 @@ static const cJSON *sync_next(const cJSON *cluster, const cJSON *revisions, cons
     if (next != newest || !newest)
         number++;
     if (!next) {
-        make_next(cluster, revisions, number, ret);
+        make_next(cluster, data, revisions, number, ret);
     } else if (next != newest) {
         ret->renumber = name_of(next);
         ret->renumber_to = number;
@@ -207,8 +204,15 @@ static const cJSON *sync_next(const cJSON *cluster, const cJSON *revisions, cons
 
 /* One that is recorded and no longer there can't be compared: the update to the next one takes
  * place, since the pods may be at anything. */
-static const cJSON *sync_current(const cJSON *cluster, const struct history *h, const cJSON *next,
-                                 struct revision_sync *ret)
+static unsigned change_from(const cJSON *current, const cJSON *data)
+{
+    const cJSON *spec = json_get(current, "data.spec");
+
+    return spec ? revision_change(spec, json_member(data, "spec")) : CHANGE_PODS | CHANGE_JOB;
+}
+
+static const cJSON *sync_current(const cJSON *cluster, const cJSON *data, const struct history *h,
+                                 const cJSON *next, struct revision_sync *ret)
 {
     const char *recorded = json_str_or(cluster, "status.revision.currentRevision", "");
     size_t len = name_length(recorded);
@@ -216,8 +220,10 @@ static const cJSON *sync_current(const cJSON *cluster, const struct history *h, 
     bool same = !*recorded ||
                 (strlen(ret->next_name) == len && strncmp(ret->next_name, recorded, len) == 0);
 
-    if (!same && current && next)
-        same = revision_equal(json_member(current, "data"), json_member(next, "data"));
+    if (!same) {
+        ret->change = change_from(current, data);
+        same = next && ret->change == CHANGE_NONE;
+    }
     ret->update_triggered = !same;
     if (same) {
         (void)snprintf(ret->current, sizeof(ret->current), "%s", ret->next);
@@ -241,6 +247,7 @@ static void trim_history(const cJSON *cluster, const struct history *h, const cJ
 
 void revision_sync(const cJSON *cluster, const cJSON *revisions, struct revision_sync *ret)
 {
+    _cleanup_(json_freep) cJSON *data = revision_data(json_member(cluster, "spec"));
     struct history history = {.n = 0};
     const cJSON *next, *current;
 
@@ -249,8 +256,8 @@ void revision_sync(const cJSON *cluster, const cJSON *revisions, struct revision
     json_foreach (revision, revisions)
         if (is_ours(revision, name_of(cluster), json_str_or(cluster, "metadata.uid", "")))
             history_add(&history, revision);
-    next = sync_next(cluster, revisions, &history, ret);
-    current = sync_current(cluster, &history, next, ret);
+    next = sync_next(cluster, data, revisions, &history, ret);
+    current = sync_current(cluster, data, &history, next, ret);
     ret->current_spec = json_get(current, "data.spec");
     trim_history(cluster, &history, current, next, ret);
 }

@@ -32,7 +32,6 @@ static cJSON *merged(const cJSON *revision_spec, const cJSON *live)
     cJSON *spec = json_copy(revision_spec);
 
     spec_strip_job(revisioned);
-    json_remove(spec, "$patch");
     json_remove(spec, "job.restartPolicy");
     keep_members(spec, live, revisioned);
     keep_members(json_member(spec, "job"), json_member(live, "job"),
@@ -60,6 +59,14 @@ void rollback_apply(struct view *v)
     v->change = CHANGE_NONE;
 }
 
+/* The run is that of the update. */
+static bool is_of_update(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->json && !s->deleting && str_eq(s->revision, v->revision.next_name);
+}
+
 const char *rollback_cause(const struct view *v, const struct life *l, int64_t *wake_ms)
 {
     int64_t seconds =
@@ -73,9 +80,9 @@ const char *rollback_cause(const struct view *v, const struct life *l, int64_t *
         !v->revision.current_spec || (v->change & CHANGE_MODE) || l->update != UPDATE_IN_PROGRESS ||
         l->cancel_wanted || v->suspend || l->state != v->rec_state)
         return NULL;
-    if (job_state_is_failed(l->state) && str_empty(json_str(l->job, "startTime")))
-        return reason ? reason : "the job failed when it was started";
-    if (l->state != JOB_DEPLOYING)
+    if (job_state_is_failed(l->state))
+        return !is_of_update(v) ? NULL : reason ? reason : "the job failed when it was started";
+    if (l->state != JOB_DEPLOYING && (l->state != JOB_RUNNING || view_is_up(v) || !v->jobs_known))
         return NULL;
     if (v->now_ms >= deadline)
         return "the job didn't run within spec.updateStrategy.progressDeadlineSeconds";

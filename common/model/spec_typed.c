@@ -73,7 +73,7 @@ static const char *const telling_strings[] = {"storageClassName", "volumeAttribu
 static bool is_in(const char *const *names, size_t n, const char *name)
 {
     for (size_t i = 0; name && i < n; i++)
-        if (strcmp(names[i], name) == 0)
+        if (str_eq(names[i], name))
             return true;
     return false;
 }
@@ -268,14 +268,18 @@ static void fill_defaults(cJSON *spec)
     }
 }
 
-/* The typed form has a "0" where nothing was ever set. */
-static void unset_off_heap_min(cJSON *part)
+/* The typed form has a "0" where nothing was ever set. @said: what it was made from, if that tells;
+ * NULL: then the webhook, which adds the ratio too, tells. */
+static void unset_off_heap_min(cJSON *part, const cJSON *said)
 {
-    if (str_eq(json_str(part, "memoryOffHeapMin"), "0") && !json_has(part, "memoryOffHeapRatio"))
+    bool unset = said ? !json_has(said, "memoryOffHeapMin") : !json_has(part, "memoryOffHeapRatio");
+
+    if (unset && str_eq(json_str(part, "memoryOffHeapMin"), "0"))
         json_remove(part, "memoryOffHeapMin");
 }
 
-cJSON *spec_defaulted(const cJSON *spec)
+/* @said: @spec, unless it is in the typed form already. */
+static cJSON *defaulted_spec(const cJSON *spec, const cJSON *said)
 {
     cJSON *cluster = cJSON_CreateObject(), *defaulted = spec_typed(spec);
 
@@ -285,14 +289,20 @@ cJSON *spec_defaulted(const cJSON *spec)
     }
     json_remove(defaulted, "$patch");
     fill_defaults(defaulted);
-    unset_off_heap_min(json_member(defaulted, "jobManager"));
-    unset_off_heap_min(json_member(defaulted, "taskManager"));
-    (void)cluster_default(cluster, NULL); /* a spec that can't be defaulted is used as it is */
+    unset_off_heap_min(json_member(defaulted, "jobManager"), json_member(said, "jobManager"));
+    unset_off_heap_min(json_member(defaulted, "taskManager"), json_member(said, "taskManager"));
+    (void)cluster_fill_defaults(cluster,
+                                NULL); /* a spec that can't be defaulted is used as it is */
     defaulted = cJSON_DetachItemViaPointer(cluster, json_member(cluster, "spec"));
     cJSON_Delete(cluster);
     complete_component(json_member(defaulted, "jobManager"));
     complete_component(json_member(defaulted, "taskManager"));
     return defaulted;
+}
+
+cJSON *spec_defaulted(const cJSON *spec)
+{
+    return defaulted_spec(spec, json_has(spec, "$patch") ? NULL : spec);
 }
 
 /* ---- the form for comparing ---- */
@@ -330,7 +340,7 @@ static void drop_defaults(cJSON *spec)
 
 cJSON *spec_normal(const cJSON *spec)
 {
-    cJSON *normal = spec_defaulted(spec);
+    cJSON *normal = defaulted_spec(spec, NULL); /* both sides in the typed form */
 
     if (!normal)
         return NULL;
@@ -339,4 +349,38 @@ cJSON *spec_normal(const cJSON *spec)
     drop_defaults(normal);
     prune(normal, NULL, NORMAL);
     return normal;
+}
+
+/* Members are borrowed. */
+static cJSON *without(const cJSON *spec, const bool *left_out)
+{
+    cJSON *rest = cJSON_CreateObject();
+
+    json_foreach (item, spec) {
+        bool left = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(components); i++)
+            left |= left_out[i] && str_eq(item->string, components[i].key);
+        if (!left)
+            (void)cJSON_AddItemReferenceToObject(rest, item->string, item);
+    }
+    return rest;
+}
+
+/* They are the largest part of a spec, and nothing outside of them but the version says what their
+ * defaults are. */
+void spec_normal_pair(const cJSON *a, const cJSON *b, cJSON **ret_a, cJSON **ret_b)
+{
+    bool same_version = json_equal(json_member(a, "flinkVersion"), json_member(b, "flinkVersion"));
+    bool same[ARRAY_SIZE(components)];
+    _cleanup_(json_freep) cJSON *rest_a = NULL;
+    _cleanup_(json_freep) cJSON *rest_b = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(components); i++)
+        same[i] = same_version &&
+                  json_equal(json_member(a, components[i].key), json_member(b, components[i].key));
+    rest_a = without(a, same);
+    rest_b = without(b, same);
+    *ret_a = spec_normal(rest_a);
+    *ret_b = spec_normal(rest_b);
 }

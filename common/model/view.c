@@ -6,7 +6,9 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/model/findings.h"
 #include "common/model/names.h"
+#include "common/model/pod.h"
 #include "common/model/rollback.h"
 
 static enum job_mode mode_of(const cJSON *job)
@@ -118,6 +120,7 @@ static void read_submitter_pod(struct view *v, const cJSON *pod)
     s->pods_left = true;
     if (!is_controlled_by(pod, s->uid) || !terminated)
         return;
+    s->end_seen = true;
     s->exit_code = (int)json_int(terminated, "exitCode", s->exit_code);
     if (!s->job_id)
         s->job_id = termination_job_id(message, v->submitter_job_id);
@@ -214,9 +217,26 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id)
     return NULL;
 }
 
+bool view_is_up(const struct view *v)
+{
+    const cJSON *job = view_flink_job(v, v->job_id);
+
+    return str_eq(json_str(job, "state"), "RUNNING") && !json_bool(job, "waits", false);
+}
+
+static bool is_running(const cJSON *job)
+{
+    return job_state_of_flink(json_str(job, "state")) == JOB_RUNNING;
+}
+
 static bool is_running_at_flink(const struct view *v, const char *job_id)
 {
-    return job_state_of_flink(json_str(view_flink_job(v, job_id), "state")) == JOB_RUNNING;
+    return is_running(view_flink_job(v, job_id));
+}
+
+static bool is_before(const cJSON *job, int64_t ms)
+{
+    return json_int(job, "start-time", 0) < ms;
 }
 
 /* The Job that was made for it isn't to be seen yet. */
@@ -251,17 +271,34 @@ static void read_unseen_run(struct view *v)
 }
 
 /* The reference operator's submitter tells the id of its run when it ends, which with an attached
- * client is the end of the job. What Flink has begun since, and nothing else, is that run. */
+ * client is the end of the job. The only one that Flink has begun since is that run. */
 static const char *id_of_attached_run(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
-    const cJSON *job = v->jobs ? v->jobs->child : NULL;
+    const cJSON *run = NULL;
 
-    if (!s->json || s->by_flinkd || !s->active || v->rec_state != JOB_DEPLOYING || !job ||
-        job->next || job_state_of_flink(json_str(job, "state")) != JOB_RUNNING ||
-        json_int(job, "start-time", 0) < s->created_ms)
+    if (!s->json || s->by_flinkd || !s->active || v->rec_state != JOB_DEPLOYING)
         return NULL;
-    return json_str(job, "jid");
+    json_foreach (job, v->jobs) {
+        if (is_before(job, s->created_ms) && !is_running(job))
+            continue;
+        if (run)
+            return NULL;
+        run = job;
+    }
+    return is_running(run) && !is_before(run, s->created_ms) ? json_str(run, "jid") : NULL;
+}
+
+/* The reference operator writes the id of a run when Flink has it. Until then that of the run
+ * before is recorded, which Flink may still list. */
+static bool is_id_of_run_before(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->json && !s->deleting && !s->by_flinkd && v->mode != MODE_APPLICATION &&
+           !str_empty(json_str(v->rec_job, "deployTime")) &&
+           str_empty(json_str(v->rec_job, "startTime")) &&
+           !is_running_at_flink(v, json_str(v->rec_job, "id"));
 }
 
 static void read_flink(struct view *v)
@@ -279,13 +316,14 @@ static void read_flink(struct view *v)
     v->job_id = v->submitter.job_id;
     if (!v->job_id)
         v->job_id = id_of_attached_run(v);
-    if (!v->job_id)
+    v->stale_id = !v->job_id && is_id_of_run_before(v);
+    if (!v->job_id && !v->stale_id)
         v->job_id = not_blank(json_str(v->rec_job, "id"));
     read_unseen_run(v);
     json_foreach (job, v->jobs) {
         const char *id = json_str(job, "jid");
 
-        if (job_state_of_flink(json_str(job, "state")) != JOB_RUNNING || str_eq(id, v->job_id))
+        if (!is_running(job) || str_eq(id, v->job_id))
             continue;
         v->other_running++;
         v->other_running_id = id;
@@ -335,9 +373,7 @@ static void read_revisions(struct view *v)
             cJSON_AddItemReferenceToArray(revisions, object);
     }
     revision_sync(v->snapshot->cluster, revisions, &v->revision);
-    if (v->revision.update_triggered)
-        v->change = v->revision.current_spec ? revision_change(v->revision.current_spec, v->spec)
-                                             : CHANGE_PODS | CHANGE_JOB;
+    v->change = v->revision.change;
 }
 
 /* The run is of another revision than the one that is wanted, and that is no update as the status
@@ -345,12 +381,11 @@ static void read_revisions(struct view *v)
 static bool is_run_of_other_revision(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
-    bool failed_at_start =
-        job_state_is_failed(v->rec_state) && str_empty(json_str(v->rec_job, "startTime"));
 
     return s->by_flinkd && !s->deleting && s->revision &&
            !str_eq(s->revision, v->revision.next_name) &&
-           (job_state_is_active(v->rec_state) || (v->rolled_back && failed_at_start));
+           (job_state_is_active(v->rec_state) ||
+            (v->rolled_back && job_state_is_failed(v->rec_state)));
 }
 
 static void read_run_revision(struct view *v)
@@ -410,8 +445,7 @@ static bool is_starting(const cJSON *pod)
 static void read_jobmanager_pods(struct view *v)
 {
     json_foreach (object, v->snapshot->objects) {
-        if (!str_eq(json_str(object, "kind"), "Pod") ||
-            !str_eq(metadata_value(object, "labels", LABEL_COMPONENT), "jobmanager"))
+        if (!str_eq(json_str(object, "kind"), "Pod") || !pod_is(object, POD_JOBMANAGER))
             continue;
         v->jobmanager_pod = true;
         if (is_container_running(object))
@@ -421,25 +455,36 @@ static void read_jobmanager_pods(struct view *v)
     }
 }
 
-static void read_validity(struct view *v)
+static void read_findings(struct view *v)
 {
-    _cleanup_(freep) struct findings *findings = calloc(1, sizeof *findings);
+    struct findings findings; /* large; mostly nothing is written there */
 
-    if (!findings)
-        return;
-    cluster_validate(v->snapshot->cluster, NULL, v->now_ms, findings);
-    if (findings->n_errors) {
+    cluster_validate(v->snapshot->cluster, NULL, v->now_ms, &findings);
+    if (findings.n_errors) {
         /* Stored while no webhook ran: its defaults are part of what the rules look at. */
         _cleanup_(json_freep) cJSON *defaulted = json_copy(v->snapshot->cluster);
 
         if (defaulted && !cluster_default(defaulted, NULL))
-            cluster_validate(defaulted, NULL, v->now_ms, findings);
+            cluster_validate(defaulted, NULL, v->now_ms, &findings);
     }
     /* What the rules refuse on a new object only is to be carried out on one that is there. */
-    for (int i = 0; i < findings->n_errors; i++)
-        v->invalid |= !str_eq(findings->errors[i].field, "spec.job.cancelRequested");
+    for (int i = 0; i < findings.n_errors; i++)
+        v->invalid |= !str_eq(findings.errors[i].field, "spec.job.cancelRequested");
     if (v->invalid)
-        findings_text(findings, v->invalid_text, sizeof v->invalid_text);
+        findings_text(&findings, v->invalid_text, sizeof v->invalid_text);
+}
+
+/* The same as the webhook does, which may not have run. */
+static void read_validity(struct view *v)
+{
+    struct error err = {0};
+
+    if (cluster_check_types(v->snapshot->cluster, &err)) {
+        v->invalid = true;
+        str_copy(v->invalid_text, sizeof v->invalid_text, err.text);
+    } else {
+        read_findings(v);
+    }
 }
 
 static void read_spec(struct view *v)

@@ -37,6 +37,7 @@ struct submitter {
     bool by_flinkd; /* carries flinkd's annotation: its job id was chosen before */
     char message[1024]; /* why it failed: termination message, or the pod's reason; "" */
     bool pods_left; /* a pod of that Job name still exists */
+    bool end_seen; /* … that has ended: what is known of pods is at least as new */
 };
 
 /* A savepoint or stop as Flink's triggers tell it. */
@@ -76,10 +77,11 @@ struct view {
     char unseen_job_id[33];
     /* Flink */
     bool jobs_known; /* a list was obtained from the present JobManager and is reachable now */
+    bool stale_id; /* the recorded id is that of the run before the one being submitted */
     int64_t jobs_since_ms; /* since when the list reads as it does */
     int64_t unreachable_since_ms; /* 0: reachable or never asked */
     bool unseen_run; /* job_id is of a run whose submitter was gone before the status knew of it */
-    const cJSON *jobs; /* array of {"jid","state","name","start-time"}; NULL */
+    const cJSON *jobs; /* array of {"jid","state","name","start-time","waits"}; NULL */
     bool jobmanager_pod; /* a JobManager pod exists, whatever its state: Flink may be running */
     bool jobmanager_running; /* … and its container runs, as far as is known */
     bool jobmanager_starting; /* … or is about to */
@@ -98,6 +100,8 @@ void view_done(struct view *v);
 /** The job in the list; NULL. */
 const cJSON *view_flink_job(const struct view *v, const char *job_id);
 struct trigger view_trigger(const struct view *v, const char *trigger_id);
+/** The run that is followed has tasks that run. Without an answer: no. */
+bool view_is_up(const struct view *v);
 /** The command with that key; NULL. */
 const cJSON *view_command(const struct view *v, const char *key);
 /** It is wanted or being done: its outcome is still to come. */

@@ -127,12 +127,14 @@ int command_add(struct journal_tx *tx, const struct command *c, int64_t *row, st
     return r ?: touch(tx, c->cluster_uid, c->ns, c->cluster_name, row, err);
 }
 
-static int next_due(struct journal *j, int64_t *ret, struct error *err)
+static int next_due(struct journal *j, const char *ns, int64_t *ret, struct error *err)
 {
     int64_t due_ms = 0;
     /* ifnull: min() of nothing is a row with NULL. */
-    int r = query_int(j, &due_ms, err, "SELECT ifnull(min(due_ms), 0) FROM command WHERE state < 2",
-                      "");
+    int r = query_int(j, &due_ms, err,
+                      "SELECT ifnull(min(due_ms), 0) FROM command"
+                      " WHERE state < 2 AND (?1 = '' OR ns = ?1)",
+                      "s", ns);
 
     if (r < 0)
         return r;
@@ -140,8 +142,8 @@ static int next_due(struct journal *j, int64_t *ret, struct error *err)
     return JOURNAL_E_NOTFOUND;
 }
 
-int command_claim(struct journal_tx *tx, const char *who, int64_t now_ms, int64_t lease_ms,
-                  struct command *ret, int64_t *next_ms, struct error *err)
+int command_claim(struct journal_tx *tx, const char *ns, const char *who, int64_t now_ms,
+                  int64_t lease_ms, struct command *ret, int64_t *next_ms, struct error *err)
 {
     _cleanup_(query_close) struct query q = {0};
     int r;
@@ -150,14 +152,15 @@ int command_claim(struct journal_tx *tx, const char *who, int64_t now_ms, int64_
                    "UPDATE command SET state = 1, claimed_by = ?1, due_ms = ?2, changed_ms = ?3,"
                    " attempts = attempts + 1"
                    " WHERE id = (SELECT id FROM command WHERE state < 2 AND due_ms <= ?3"
+                   " AND (?4 = '' OR ns = ?4)"
                    " ORDER BY +id LIMIT 1)" /* +: by command_open, not through all that ended */
                    " RETURNING " COMMAND_COLUMNS,
-                   "sii", who, now_ms + lease_ms, now_ms);
+                   "siis", who, now_ms + lease_ms, now_ms, ns);
     if (!r)
         r = query_step(&q, err);
     if (r < 0)
         return r;
-    return r == 0 ? next_due(tx->journal, next_ms, err) : command_load(&q, ret, err);
+    return r == 0 ? next_due(tx->journal, ns, next_ms, err) : command_load(&q, ret, err);
 }
 
 static int command_get(struct journal *j, int64_t id, struct command *ret, struct error *err)

@@ -176,6 +176,16 @@ struct journal *journal_close(struct journal *j)
     return journal_drop(j);
 }
 
+bool journal_is_transient(int r)
+{
+    return r == -ENOSPC || r == -EIO || r == -EBUSY || r == -ESTALE || r == -EUCLEAN;
+}
+
+void journal_set_busy_timeout(struct journal *j, int busy_timeout_ms)
+{
+    sqlite3_busy_timeout(j->db, busy_timeout_ms);
+}
+
 bool journal_moved(const struct journal *j)
 {
     struct stat st;

@@ -3,6 +3,7 @@
 #ifndef COMMON_STORE_JOURNAL_H
 #define COMMON_STORE_JOURNAL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,12 @@ struct journal_options {
  * unwritable; retry later. */
 int journal_open(const char *path, const struct journal_options *options, struct journal **ret,
                  bool *rebuilt, struct error *err);
+/** May what failed with @r go well later, perhaps after opening anew? Not for a journal of a newer
+ * flinkd. */
+bool journal_is_transient(int r);
 struct journal *journal_close(struct journal *j);
+/** From now on a write waits so long for those of others (at the end of a daemon: not for long). */
+void journal_set_busy_timeout(struct journal *j, int busy_timeout_ms);
 /** The file at the path is no longer the one that is open (deleted or replaced): reopen. Cheap (one
  * stat). */
 bool journal_moved(const struct journal *j);
@@ -184,10 +190,10 @@ const char *command_state_name(enum command_state state);
  * not_before_ms, decided_row, created_ms (0: now). */
 int command_add(struct journal_tx *tx, const struct command *c, int64_t *row, struct error *err);
 /** Claim the oldest due command (WANTED with not_before <= now, or CLAIMED whose claim ran out) and
- * count the attempt; the cluster's row stays. JOURNAL_E_NOTFOUND: nothing due; *next_ms then is
- * when the next gets due (0: none). */
-int command_claim(struct journal_tx *tx, const char *who, int64_t now_ms, int64_t lease_ms,
-                  struct command *ret, int64_t *next_ms, struct error *err);
+ * count the attempt; the cluster's row stays. Only in @ns ("": anywhere). JOURNAL_E_NOTFOUND:
+ * nothing due; *next_ms then is when the next gets due (0: none). */
+int command_claim(struct journal_tx *tx, const char *ns, const char *who, int64_t now_ms,
+                  int64_t lease_ms, struct command *ret, int64_t *next_ms, struct error *err);
 /** Report: DONE/FAILED/DROPPED with @result (a manifest in its args goes then: all who look at the
  * cluster would read it), or WANTED again (@not_before_ms) after a transient
  * failure. Only by who claimed it (JOURNAL_E_CLAIMED else). *row: the cluster's new row. */
@@ -225,6 +231,9 @@ struct leader {
 int leader_get(struct journal *j, struct leader *ret,
                struct error *err); /* ours=false when never stored */
 int leader_put(struct journal_tx *tx, const struct leader *l, struct error *err);
+/** For --once: 0 when this suite works at @now_ms; else -EPERM, and the text says why not and how
+ * to go on; -EIO when @j is NULL, as it is between two files. */
+int leader_require(struct journal *j, int64_t now_ms, struct error *err);
 
 /* ---- event: append-only history, for people (flinkctl) and replay ---- */
 /* source: "watcher" …; what: "observed", "decided", "done", "status", …; payload may be NULL. */

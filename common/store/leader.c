@@ -1,5 +1,11 @@
 #include "common/base/str.h"
+#include "common/base/time.h"
 #include "common/store/query.h"
+
+/* A watcher writes that this suite works, outside a pod for good. */
+#define HOW_TO_GO_ON                                                                               \
+    "; flinkd-watcher --once (outside a pod) brings the journal up to date and lets it act, "      \
+    "--dry-run shows what it would do"
 
 int leader_get(struct journal *j, struct leader *ret, struct error *err)
 {
@@ -27,4 +33,29 @@ int leader_put(struct journal_tx *tx, const struct leader *l, struct error *err)
                      " ON CONFLICT (id) DO UPDATE SET holder = excluded.holder,"
                      " ours = excluded.ours, until_ms = excluded.until_ms",
                      "sii", l->holder, (int64_t)l->ours, l->until_ms);
+}
+
+int leader_require(struct journal *j, int64_t now_ms, struct error *err)
+{
+    struct leader l = {0};
+    char until[32];
+    int r = j ? leader_get(j, &l, err) : error_set(err, EIO, "the journal isn't open");
+
+    if (r)
+        return r;
+    if (l.ours && l.until_ms > now_ms)
+        return 0;
+    if (l.ours) { /* copied, mostly */
+        time_rfc3339(l.until_ms, until);
+        return error_set(err, EPERM,
+                         "nothing is done: %s worked with this journal until %s, since then no "
+                         "watcher renewed that" HOW_TO_GO_ON,
+                         l.holder, until);
+    }
+    if (!str_empty(l.holder))
+        return error_set(err, EPERM, "nothing is done: %s holds the Lease and works" HOW_TO_GO_ON,
+                         l.holder);
+    return error_set(err, EPERM,
+                     "nothing is done: no watcher has listed anything here yet, or it "
+                     "doesn't lead" HOW_TO_GO_ON);
 }

@@ -58,7 +58,10 @@ static const char *const steps[JOURNAL_SCHEMA] = {
     " until_ms INTEGER NOT NULL);",
 };
 
-static int schema_version(struct journal *j, int64_t *version, struct error *err)
+static const struct schema ours = {.steps = steps, .version = JOURNAL_SCHEMA};
+
+static int schema_version(struct journal *j, const struct schema *schema, int64_t *version,
+                          struct error *err)
 {
     int64_t application = 0, tables = 0;
     int r;
@@ -72,16 +75,16 @@ static int schema_version(struct journal *j, int64_t *version, struct error *err
         return r;
     if (application != JOURNAL_APPLICATION_ID && (tables || *version))
         return error_set(err, EPROTO, "journal %s: a database of another program", j->path);
-    if (*version > JOURNAL_SCHEMA)
+    if (*version > schema->version)
         return error_set(err, EPROTO, "journal %s: schema %lld is newer than this binary's %d",
-                         j->path, (long long)*version, JOURNAL_SCHEMA);
+                         j->path, (long long)*version, schema->version);
     return 0;
 }
 
 int schema_check(struct journal *j, struct error *err)
 {
     int64_t version;
-    int r = schema_version(j, &version, err);
+    int r = schema_version(j, &ours, &version, err);
 
     if (r)
         return r;
@@ -98,37 +101,43 @@ static int run_step(struct journal *j, const char *sql, struct error *err)
     return rc ? query_fail(j, rc, err, "migrate") : 0;
 }
 
-static int migrate_from(struct journal *j, int64_t version, struct error *err)
+static int migrate_from(struct journal *j, const struct schema *to, int64_t version,
+                        struct error *err)
 {
     char mark[96];
     int r = 0;
 
-    for (int64_t i = version; i < JOURNAL_SCHEMA && !r; i++)
-        r = run_step(j, steps[i], err);
+    for (int64_t i = version; i < to->version && !r; i++)
+        r = run_step(j, to->steps[i], err);
     if (r)
         return r;
     (void)snprintf(mark, sizeof(mark), "PRAGMA user_version = %d; PRAGMA application_id = %d;",
-                   JOURNAL_SCHEMA, JOURNAL_APPLICATION_ID);
+                   to->version, JOURNAL_APPLICATION_ID);
     return run_step(j, mark, err);
 }
 
-int schema_migrate(struct journal *j, struct error *err)
+int schema_migrate_to(struct journal *j, const struct schema *to, struct error *err)
 {
     int64_t version;
     int r;
 
-    r = schema_version(j, &version, err);
-    if (r || version == JOURNAL_SCHEMA)
+    r = schema_version(j, to, &version, err);
+    if (r || version == to->version)
         return r;
     r = run_step(j, "BEGIN IMMEDIATE", err);
     if (r)
         return r;
-    r = schema_version(j, &version, err); /* another connection may have been faster */
-    if (!r && version < JOURNAL_SCHEMA)
-        r = migrate_from(j, version, err);
+    r = schema_version(j, to, &version, err); /* another connection may have been faster */
+    if (!r && version < to->version)
+        r = migrate_from(j, to, version, err);
     if (!r)
         r = run_step(j, "COMMIT", err);
     if (r)
         sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
     return r;
+}
+
+int schema_migrate(struct journal *j, struct error *err)
+{
+    return schema_migrate_to(j, &ours, err);
 }

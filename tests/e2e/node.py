@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib.cluster import Cluster  # noqa: E402
-from tests.lib.daemons import bin_dir  # noqa: E402
+from tests.lib.daemons import ALL, SANITIZER, bin_dir, is_sanitized  # noqa: E402
 from tests.lib.kube import Kube, load_yaml  # noqa: E402
 from tests.lib.testing import check, check_equal, fail, wait_for  # noqa: E402
 
@@ -40,7 +42,10 @@ class Node:
 
     def deploy(self, image: Path) -> None:
         self.cluster.tool("load", str(image))
-        self.cluster.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
+        manifests = self.cluster.kubectl("kustomize", str(ROOT / "deploy"))
+        if is_sanitized():
+            manifests = manifests.replace("memory: 128Mi", "memory: 1Gi")
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifests)
         self.wait_operator()
 
     def operator_pod(self) -> dict[str, Any]:
@@ -70,6 +75,41 @@ class Node:
                 out += [f"[{c['name']}] {line}" for line in text.splitlines()]
         return out
 
+    def end_daemons(self) -> None:
+        """Each is told to end; no sanitizer may have reported anything then (leaks at the end)."""
+        pod = self.operator_pod()
+        name = pod["metadata"]["name"]
+        ran = {s["name"]: s["containerID"] for s in pod["status"]["containerStatuses"]}
+        for daemon in ALL:
+            os.kill(self.process_of(daemon), signal.SIGTERM)
+
+        def ends() -> dict[str, int]:
+            statuses = self.api.get("Pod", SYSTEM, name)["status"]["containerStatuses"]
+            last = [(s["name"], s[which].get("terminated", {})) for s in statuses for which in ("state", "lastState")]
+            return {container: end["exitCode"] for container, end in last if end.get("containerID") == ran[container]}
+        codes = wait_for(lambda: len(ends()) == len(ran) and ends(), "the daemons to end", 60, explain=ends)
+        logs = {c: self.logs_of(name, c) for c in codes}
+        reports = [f"{c}: {text[m.start():m.start() + 3000]}" for c, text in logs.items() if (m := SANITIZER.search(text))]
+        check(not reports, "\n".join(reports))
+        check_equal(codes, dict.fromkeys(codes, 0), "exit codes")
+
+    def logs_of(self, pod: str, container: str) -> str:
+        """Of what runs there and what ran before it."""
+        text = ""
+        for previous in ("true", "false"):
+            with contextlib.suppress(Exception):  # nothing has run before, or it isn't kept
+                text += self.api.log(SYSTEM, pod, container, previous=previous)
+        return text
+
+    def check_permissions(self) -> None:
+        """flinkd asked for nothing that its role doesn't allow."""
+        refused: set[str] = set()
+        for event in self.cluster.audited():
+            if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid":
+                what = event["objectRef"]
+                refused.add(" ".join([event["verb"], what.get("apiGroup", ""), what["resource"], what.get("subresource", "")]))
+        check_equal(sorted(refused), [], "requests of flinkd that are forbidden to it")
+
     def process_of(self, daemon: str) -> int:
         return self.process_in(self.operator_pod(), f"^/usr/local/bin/flinkd-{daemon} ")
 
@@ -87,11 +127,15 @@ class Node:
         """For the next one to have the machine to itself."""
         wait_for(lambda: not self.api.list("Pod", ns), f"the pods of {ns} to go", 120)
 
-    def get(self, url: str) -> Any:
-        """JSON from an address in the cluster; None when it doesn't answer."""
+    def text(self, url: str) -> str:
+        """From an address in the cluster; "" when it doesn't answer."""
         done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=False)
+        return done.stdout if done.returncode == 0 else ""
+
+    def get(self, url: str) -> Any:
+        """The same in JSON; None when it doesn't answer."""
         try:
-            return json.loads(done.stdout) if done.returncode == 0 else None
+            return json.loads(self.text(url))
         except ValueError:
             return None
 
@@ -327,12 +371,15 @@ def sample(name: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def node(images: list[str] | None = None) -> Iterator[Node]:
     subprocess.run([ROOT / "tests/jobs/build"], check=True)
-    with Cluster(node=True, images=images or [], crd=False) as cluster:
+    with Cluster(node=True, images=images or [], crd=False, audit=SYSTEM) as cluster:
         image = cluster.dir / "flinkd.oci.tar"
         subprocess.run([ROOT / "deploy/image", bin_dir(), image], check=True, stderr=subprocess.DEVNULL)
         n = Node(cluster)
         n.deploy(image)
         yield n
+        if is_sanitized():
+            n.end_daemons()
+        n.check_permissions()
 
 
 __all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]

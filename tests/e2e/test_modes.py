@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.node import Fc, Node, check, check_equal, counting, node, start, wait_for, with_share  # noqa: E402
 from tests.lib import testing  # noqa: E402
-from tests.lib.testing import test  # noqa: E402
+from tests.lib.testing import hold, test  # noqa: E402
 
-KEEP = {"afterJobSucceeds": "KeepCluster", "afterJobCancelled": "KeepCluster", "afterJobFails": "KeepCluster"}
+RESTARTS = {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600}
 PYTHON_IMAGE = {"image": {"name": "flink-python:1.20", "pullPolicy": "IfNotPresent"}}
 
 
@@ -44,9 +44,9 @@ def test_a_program_that_executes_two_jobs_runs_both(n: Node) -> None:
         check_equal([j["state"] for j in fc.flink_jobs()], ["FINISHED", "FINISHED"], "Flink's jobs")
 
 
-def application(name: str, args: list[str]) -> dict[str, Any]:
+def application(name: str, args: list[str], job: dict[str, Any] | None = None) -> dict[str, Any]:
     """The jar comes into Flink's user library from the share, by an init container."""
-    manifest = counting(name, {"mode": "Application", "className": "CountingJob", "args": args})
+    manifest = counting(name, {"mode": "Application", "className": "CountingJob", "args": args} | (job or {}))
     fetch = {"name": "jar", "image": "flink:1.20", "imagePullPolicy": "IfNotPresent",
              "command": ["cp", "/share/counting.jar", "/usrlib/"],
              "volumeMounts": [{"name": "usrlib", "mountPath": "/usrlib"}, {"name": "share", "mountPath": "/share"}]}
@@ -83,6 +83,87 @@ def test_an_application_is_cancelled_with_a_savepoint(n: Node) -> None:
         fc.wait_control("Succeeded", 180)
         check_equal(fc.state, "Cancelled", "job")
         check(fc.job.get("savepointLocation"), f"no savepoint: {fc.job}")
+
+
+def kill_jobmanager(fc: Fc) -> None:
+    """At once, as if its machine had died."""
+    [pod] = fc.pods("jobmanager")
+    fc.api.delete("Pod", fc.ns, pod, gracePeriodSeconds=0)
+
+
+@test(timeout=600)
+def test_an_application_whose_jobmanager_is_killed_comes_back_from_its_newest_savepoint(n: Node) -> None:
+    with Fc(n, in_share(n, application("appkill", ["--pause", "50"], RESTARTS))) as fc:
+        fc.wait_state("Running")
+        run = fc.job["id"]
+        fc.wait_counting(10)
+        fc.request("savepoint")
+        fc.wait_control("Succeeded")
+        first = fc.job["savepointLocation"]
+        fc.wait_counting(max(fc.counts())[0] + 10)
+        saved = max(fc.counts())[0]
+        fc.request("savepoint")
+        fc.wait_control("Succeeded")
+        newest = fc.job["savepointLocation"]
+        check(newest != first, "one savepoint instead of two")
+        fc.wait_counting(max(fc.counts())[0] + 20)
+        kill_jobmanager(fc)
+        fc.wait_run(run)
+        check_equal((fc.job["fromSavepoint"], fc.job["restartCount"]), (newest, 1), "fromSavepoint, restarts")
+        ended = max(fc.counts())[0]
+        fc.wait_counting(ended + 10)
+        fc.check_nothing_lost()
+        back = fc.went_back()
+        check(len(back) == 1 and saved < back[0] <= ended, f"saved after {saved}, ended at {ended}, went on from {back}")
+        check_equal([j["jid"] for j in fc.flink_jobs()], [fc.job["id"]], "Flink's jobs")
+
+
+@test(timeout=600)
+def test_an_application_whose_jobmanager_is_killed_before_a_savepoint_waits_and_says_so(n: Node) -> None:
+    with Fc(n, in_share(n, application("appempty", ["--pause", "50"], RESTARTS))) as fc:
+        fc.wait_state("Running")
+        run = fc.job["id"]
+        fc.wait_counting(10)
+        kill_jobmanager(fc)
+        fc.wait_state("Failed", "Lost")
+        wait_for(lambda: fc.condition("Degraded").get("reason") == "NoSavepoint", "the reason", 30, explain=lambda: fc.status)
+        check("spec.job.fromSavepoint" in fc.condition("Degraded")["message"], str(fc.condition("Degraded")))
+        check("JobManager" in " ".join(fc.job.get("failureReasons", [])), f"why it failed: {fc.job}")
+        hold(lambda: fc.state in ("Failed", "Lost") and not fc.pods("jobmanager"), "waiting", 20)
+        check_equal((fc.job["id"], fc.went_back()), (run, []), "run, where it went back")
+
+
+@test(timeout=500)
+def test_an_application_without_its_class_fails_with_flinks_words(n: Node) -> None:
+    with Fc(n, in_share(n, application("appwrong", [], {"className": "org.example.NoSuchJob"}))) as fc:
+        fc.wait_state("Failed", "DeployFailed", "Lost")
+        wait_for(lambda: "NoSuchJob" in " ".join(fc.job.get("failureReasons", [])), "the reason", 60, explain=lambda: fc.job)
+
+
+@test(timeout=600)
+def test_an_application_that_has_succeeded_and_is_stopped_runs_again_when_it_is_updated_in_place(n: Node) -> None:
+    job = RESTARTS | {"cleanupPolicy": {"afterJobSucceeds": "DeleteCluster"}}
+    manifest = in_share(n, application("appagain", ["--pause", "100", "--limit", "200"], job))
+    manifest["spec"]["recreateOnUpdate"] = False
+    with Fc(n, manifest) as fc:
+        fc.wait_state("Running")
+        saved = fc.wait_counting(20)[0]
+        fc.request("savepoint")
+        fc.wait_control("Succeeded")
+        location = fc.job["savepointLocation"]
+        succeeds(fc)
+        fc.wait_cluster("Stopped")
+        wait_for(lambda: not fc.api.list("Pod", fc.ns), "the pods to go", 90)
+        run, revision = fc.job["id"], fc.revision()
+        fc.patch({"job": {"args": ["--pause", "10", "--limit", "200"], "cleanupPolicy": {"afterJobSucceeds": "KeepCluster"}}})
+        wait_for(lambda: fc.job.get("id") != run, "another run", 60, explain=lambda: fc.status)
+        succeeds(fc)
+        check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
+        check_equal(max(fc.counts()), (200, 199), "last count")
+        check(min(fc.counts())[0] > saved, f"saved after {saved}, went on from {min(fc.counts())}")
+        fc.check_nothing_lost()
+        fc.wait_updated(revision)
+        fc.wait_cluster("Running")
 
 
 def python(n: Node, name: str, job: dict[str, Any]) -> dict[str, Any]:

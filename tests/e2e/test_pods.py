@@ -87,6 +87,17 @@ def test_a_container_that_crashes_is_named_with_its_last_words(n: Node) -> None:
 
 
 @test(timeout=400)
+def test_a_container_that_uses_more_memory_than_its_limit_is_named_with_the_limit(n: Node) -> None:
+    manifest = session("greedy")
+    manifest["spec"]["taskManager"]["sidecars"] = [
+        {"name": "side", "command": ["sh", "-c", "head -c 200m /dev/zero | tail"],
+         "resources": {"limits": {"memory": "32Mi"}}} | IMAGE]
+    with Fc(n, manifest) as fc:
+        wait_reason(fc, "OOMKilled", "greedy-taskmanager-0", "side", "32Mi")
+        check_equal(fc.condition("Degraded")["reason"], "OOMKilled", "Degraded")
+
+
+@test(timeout=400)
 def test_a_pod_that_fits_on_no_node_is_named(n: Node) -> None:
     manifest = session("huge")
     manifest["spec"]["taskManager"]["nodeSelector"] = {"no": "such"}

@@ -111,17 +111,25 @@ def test_a_session_cluster_whose_image_cannot_be_pulled_comes_up_once_that_is_me
 # ---- with the job's state --------------------------------------------------------------------------
 
 
+def budgets(fc: Fc) -> list[tuple[str, dict[str, Any]]]:
+    """uid, and what they allow"""
+    return [(o["metadata"]["uid"], {k: o["spec"][k] for k in ("maxUnavailable", "minAvailable") if k in o["spec"]})
+            for o in fc.api.list("PodDisruptionBudget", fc.ns)]
+
+
 @test(timeout=600)
 def test_an_update_in_place_replaces_the_pods_and_the_job_counts_on(n: Node) -> None:
-    with start(n, "inplace", spec={"recreateOnUpdate": False}) as fc:
+    with start(n, "inplace", spec={"recreateOnUpdate": False, "podDisruptionBudget": {"maxUnavailable": 1}}) as fc:
         job = running(fc, 20)
-        workloads = [o["metadata"]["uid"] for o in fc.api.list("StatefulSet", fc.ns)]
+        workloads, [budget] = [o["metadata"]["uid"] for o in fc.api.list("StatefulSet", fc.ns)], budgets(fc)
         revision, pods, before = fc.revision(), fc.pods("jobmanager") | fc.pods("taskmanager"), fc.wait_counting()[0]
-        fc.patch({"flinkProperties": PROPERTY})
+        fc.patch({"flinkProperties": PROPERTY, "podDisruptionBudget": {"maxUnavailable": None, "minAvailable": 1}})
         fc.wait_run(job)
         fc.wait_counted_on(before, new_from=before + 1)
         fc.wait_updated(revision)
         check_equal([o["metadata"]["uid"] for o in fc.api.list("StatefulSet", fc.ns)], workloads, "workloads")
+        [(uid, amounts)] = budgets(fc)
+        check_equal((uid, budget[1], amounts), (budget[0], {"maxUnavailable": 1}, {"minAvailable": 1}), "budget")
         now = fc.pods("jobmanager") | fc.pods("taskmanager")
         check(not set(now.values()) & set(pods.values()), f"old pods are left: {now}")
         check_equal(property_at_flink(fc), "4321", "the property at Flink")

@@ -32,7 +32,7 @@ PASSES = int(os.environ.get("CRASH_PASSES", 2))
 WAIT_S = 60
 # Points that only some operations pass; all others are passed by all.
 ONLY = {"submit": ("submit", "update", "restart"), "savepoint": ("savepoint",), "stop": ("stop", "update", "delete"),
-        "cancel": ("cancel",)}
+        "cancel": ("cancel",), "annotation": ("savepoint", "stop", "cancel")}
 
 
 def failpoints() -> Iterator[tuple[str, str]]:
@@ -209,6 +209,11 @@ class Suite:
     def is_passed_in(self, operation: str) -> bool:
         return operation in ONLY.get(self.point.split(".")[0], OPERATIONS)
 
+    def is_through(self) -> bool:
+        """Not before what it wrote last: that is seen while it still waits for the answer, and dies of it."""
+        readers = [self.daemon] if self.daemon == "statusreporter" else []
+        return self.daemons.is_ready(self.daemon) and not self.daemons.journal.snapshot().unread(self.ns, readers)
+
     def perform(self, fc: Fc, name: str, passes: int) -> None:
         """passes: it dies when it gets to the failpoint that often; 0: it lives."""
         operation = OPERATIONS[name]
@@ -220,7 +225,7 @@ class Suite:
             self.daemons.start(self.daemon, {"FLINKD_FAILPOINT": f"{self.point}:{passes}"})
             with Supervisor(self.daemons) as supervisor:
                 operation.end(fc)
-                self.daemons.wait_ready(self.daemon)
+                wait_for(self.is_through, f"{self.daemon} to be ready, and through with the journal", WAIT_S)
             check(not supervisor.wrong, "\n".join(supervisor.wrong))
             check(len(supervisor.deaths) <= 1, f"deaths: {supervisor.deaths}")
             self.deaths += [f"{name}:{passes}"] * len(supervisor.deaths)

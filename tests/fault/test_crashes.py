@@ -37,7 +37,7 @@ typical_s = [25.0]  # so long a run takes: deaths are spread over it
 FAILPOINTS = {"record.before_commit": "watcher", "record.after_commit": "watcher", "leader.after": "watcher",
               "plan.recorded": "reconciler", "plan.sent": "reconciler", "claim.after": "jobsubmitter",
               "submit.before": "jobsubmitter", "submit.after": "jobsubmitter", "event.after": "statusreporter",
-              "status.before": "statusreporter"}
+              "status.before": "statusreporter", "status.after": "statusreporter"}
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ static void check_rules(const cJSON *cluster, const cJSON *old)
     static char text[64 * 1024];
 
     cluster_validate(cluster, old, 1767225600000, &findings);
+    cluster_warn(cluster, old, &findings);
     findings_text(&findings, text, sizeof(text));
     if ((findings.n_errors > 0) != (text[0] != '\0'))
         abort();

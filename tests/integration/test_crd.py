@@ -6,7 +6,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +72,28 @@ def refusal(w: World, o: Object, old: Object | None = None) -> str:
     return ""
 
 
+# ---- where it comes from -------------------------------------------------------------------------------------
+
+
+def generate(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, folder / "generate.py", *args], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_it_is_what_the_generator_makes_of_its_inputs() -> None:
+    done = generate(ROOT / "deploy/crd", "--check")
+    check_equal(done.returncode, 0, done.stderr)
+
+
+def test_a_crd_that_was_edited_by_hand_is_found_out() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_of_it = shutil.copytree(ROOT / "deploy/crd", Path(scratch) / "crd")
+        crd = copy_of_it / "flinkclusters.yaml"
+        crd.write_text(crd.read_text().replace("minimum: 0", "minimum: 1", 1))
+        check_equal(generate(copy_of_it, "--check").returncode, 1, "the exit code")
+        check_equal(generate(copy_of_it).returncode, 0, "made anew")
+        check_equal(crd.read_text(), (ROOT / "deploy/crd/flinkclusters.yaml").read_text(), "what is made")
+
+
 # ---- names -------------------------------------------------------------------------------------------------
 
 
@@ -81,25 +106,45 @@ def test_it_has_the_names_that_clients_know(w: World) -> None:
     [version] = served["versions"]
     check_equal((version["name"], version["served"], version["storage"]), ("v1beta1", True, True), "the version")
     columns = [(c["name"], c["type"], c.get("priority", 0), c["jsonPath"]) for c in version["additionalPrinterColumns"]]
-    check_equal(columns[:7], [
+    check_equal(columns, [
         ("version", "string", 0, ".spec.flinkVersion"), ("status", "string", 0, ".status.state"),
         ("age", "date", 0, ".metadata.creationTimestamp"), ("jm replicas", "string", 1, ".status.components.jobManager.ready"),
         ("jm zone", "string", 1, r".spec.jobManager.nodeSelector.topology\.kubernetes\.io\/zone"),
         ("tm replicas", "string", 1, ".status.components.taskManager.ready"),
-        ("tm zone", "string", 1, r".spec.taskManager.nodeSelector.topology\.kubernetes\.io\/zone")], "the columns")
+        ("tm zone", "string", 1, r".spec.taskManager.nodeSelector.topology\.kubernetes\.io\/zone"),
+        ("Image", "string", 1, ".spec.image.name")], "the columns")
     check_equal(version["subresources"], {"status": {}, "scale": {
         "specReplicasPath": ".spec.taskManager.replicas", "statusReplicasPath": ".status.components.taskManager.replicas",
         "labelSelectorPath": ".status.components.taskManager.selector"}}, "the subresources")
 
 
-def test_kubectl_explains_every_field(w: World) -> None:
-    def told() -> str:
-        """The API server publishes a CRD's descriptions some time after it serves its objects."""
-        done = w.cluster.tool("kubectl", "explain", "fc.spec.job", check=False)
-        check_equal(done.returncode, 0, done.stderr)
-        return done.stdout
+# What is in these is Kubernetes', and described as a whole.
+KUBERNETES = {
+    "affinity", "behavior", "claims", "env", "envFrom", "envVars", "hostAliases", "initContainers", "livenessProbe",
+    "loadBalancerIngress", "matchExpressions",
+    "metadata", "metrics", "podDisruptionBudget", "pullSecrets", "readinessProbe", "securityContext", "sidecars", "tolerations",
+    "volumeClaimTemplates", "volumeMounts", "volumes"}
 
-    text = wait_for(told, "kubectl explain")
+
+def undescribed(schema: Object, path: str = "") -> Iterator[str]:
+    for name, field in schema.get("items", schema).get("properties", {}).items():
+        if not field.get("description"):
+            yield f"{path}.{name}"
+        if name not in KUBERNETES:
+            yield from undescribed(field, f"{path}.{name}")
+
+
+def test_kubectl_explains_every_field(w: World) -> None:
+    def published() -> Any:
+        """kubectl explain reads this. The API server publishes it some time after it serves a CRD's objects."""
+        schemas = w.api.request("GET", "/openapi/v3/apis/flinkoperator.k8s.io/v1beta1")["components"]["schemas"]
+        return schemas.get("io.k8s.flinkoperator.v1beta1.FlinkCluster")
+
+    schema = wait_for(published, "the FlinkCluster in the OpenAPI document")
+    fields = list(own_fields(schema))
+    check(len(fields) > 200 and "spec.job.fromSavepoint" in fields, f"{len(fields)} described fields: {fields}")
+    check_equal([f for f in undescribed(schema) if f != ".metadata"], [], "fields that nothing is said of")
+    text = w.cluster.kubectl("explain", "fc.spec.job")
     check("fromSavepoint" in text and "Savepoint that the job is started from at first" in text, text)
 
 
@@ -109,6 +154,8 @@ def test_kubectl_shows_the_columns(w: World) -> None:
     head, row = w.cluster.kubectl("get", "fcs", "columns", "-n", w.ns).splitlines()
     check_equal(head.split(), ["NAME", "VERSION", "STATUS", "AGE"], "the heads")
     check_equal(row.split()[:3], ["columns", "1.20", "Running"], "the row")
+    head, row = w.cluster.kubectl("get", "fcs", "columns", "-n", w.ns, "-o", "wide").splitlines()
+    check_equal((head.split()[-1], row.split()[-1]), ("IMAGE", "flink:1.20"), "the last column of more")
 
 
 def test_status_and_spec_are_written_apart(w: World) -> None:
@@ -296,9 +343,10 @@ def both(*edits: tuple[str, Any]) -> list[list[tuple[str, Any]]]:
 CREATE: dict[str, list[list[tuple[str, Any]]]] = {
     "C1": [[("metadata.name", LONG + "9")]],
     "C1b": [[("metadata.name", n)] for n in ("1st", "a.b")],
-    "C3": [[("spec.flinkVersion", v)] for v in ("latest", "1..2", "x1")],
+    "C3": [[("spec.flinkVersion", v)] for v in ("latest", "1..2", "x1", "99999999999999999999")],
     "C4": [[("spec.gcpConfig.serviceAccount", {k: v for k, v in GCP.items() if k != missing})] for missing in GCP]
           + [[("spec.gcpConfig.serviceAccount", GCP | {"mountPath": "/g/k.json"})], [("spec.gcpConfig", {})]],
+    "C4c": [[("spec.hadoopConfig", {"mountPath": "/h"})]],
     "C6/C15/C23": both(("spec.%.podLabels", {"a": "b c"})) + [[("spec.job.podLabels", {"a": "-"})]],
     "C7": [[("spec.jobManager.extraPorts", p)] for p in (
         [{"containerPort": 8081}], [{"containerPort": 9}, {"containerPort": 9}], [{"name": "ui", "containerPort": 9}],
@@ -314,7 +362,7 @@ CREATE: dict[str, list[list[tuple[str, Any]]]] = {
     "C12/C21": both(("spec.%.memoryOffHeapRatio", 25)) + both(("spec.%.memoryOffHeapMin", "1M")),
     "C13/C22": both(("spec.%.memoryProcessRatio", 101)),
     "C24": [[("spec.job.jarFile", MISSING)]],
-    "C24b": [[("spec.job.mode", "Application")]],
+    "C24b": [[("spec.job.mode", "Application")], [("spec.job.mode", "Application"), ("spec.job.className", " ")]],
     "C25": [[("spec.job.parallelism", 0)]],
     "C26": [[("spec.job.restartPolicy", "FromSavepointOnFailure")]],
     "C28": [[("spec.job.takeSavepointOnUpdate", False)]],
@@ -341,10 +389,11 @@ CHANGE: dict[str, list[tuple[list[tuple[str, Any]], list[tuple[str, Any]]]]] = {
 # Rule -> words of its message
 SAYS = {
     "C1": "cluster name size is 49", "C1b": "is not a DNS-1035 label", "C3": "malformed flinkVersion", "C4": "GCP service account",
+    "C4c": "hadoopConfig without configMapName",
     "C6/C15/C23": "the value of a label", "C7": "in jobmanager, each port", "C16": "in taskmanager, each port",
     "C8/C17": "unspecified, set", "C9/C18": "MemoryProcessRatio cannot be used with flinkVersion < 1.10",
     "C10/C19": "memoryOffHeapRatio, it must be between 0 and 100", "C11/C20": "3221225472 bytes do not fit",
-    "C12/C21": "cannot be used with flinkVersion >= 1.10", "C13/C22": "memoryProcessRatio, it must be between 0 and 100",
+    "C12/C21": "cannot be used with flinkVersion >= 1.11 (or 1.10)", "C13/C22": "memoryProcessRatio, it must be between 0 and 100",
     "C24": "nothing to run", "C24b": "spec.job.className must be specified", "C25": "job parallelism must be >= 1",
     "C26": "when restartPolicy is FromSavepointOnFailure", "C28": "when takeSavepointOnUpdate is false", "C29": "must not be true for a new job",
     "N1": "is not a cron expression", "N2": "exclude each other", "N3": "autoSavepointSchedule needs savepointsDir",
@@ -369,6 +418,37 @@ def test_what_breaks_a_rule_is_refused_on_creation(w: World) -> None:
             told = json.dumps([[p, "missing" if v is MISSING else v] for p, v in edits])
             why = refusal(w, edited(base, *edits))
             check(SAYS[rule] in why, f"{rule}: {why or 'accepted'} with {told}")
+
+
+def extra(*given: int | str) -> list[Object]:
+    return [{"containerPort": 9000 + n, "name": p} if isinstance(p, str) else {"containerPort": p} for n, p in enumerate(given)]
+
+
+# edits -> words of the message
+TOLD: list[tuple[list[tuple[str, Any]], str]] = [
+    ([("spec.jobManager.ports", {"rpc": 1, "blob": 2, "query": 2, "ui": 1})], "duplicate containerPort 2 in jobmanager"),
+    ([("spec.jobManager.ports", {"rpc": 1, "blob": 1, "query": 2, "ui": 2})], "duplicate containerPort 1 in jobmanager"),
+    ([("spec.taskManager.ports", {"rpc": 1, "data": 3, "query": 1})], "duplicate containerPort 1 in taskmanager"),
+    *[(edits, f"duplicate containerPort 9001 in {edits[0][0].split('.')[1].lower()}")
+      for edits in both(("spec.%.extraPorts", extra(9000, 9001, 9001, 9000)))],
+    *[(edits, "duplicate containerPort 9 in") for edits in both(("spec.%.ports.rpc", 9), ("spec.%.extraPorts", extra(8, 9, 8)))],
+    *[(edits, "duplicate port name b in") for edits in both(("spec.%.extraPorts", extra("a", "b", "b", "a")))],
+    *[(edits, "duplicate port name query in") for edits in both(("spec.%.extraPorts", extra("a", "query", "a")))],
+    *[(edits, "200000000 bytes do not fit into the memory of the container, 107374183 bytes") for edits in both(
+        OLD, ("spec.%.memoryOffHeapMin", "200M"), ("spec.%.resources", {"limits": {"cpu": "1", "memory": "0.1Gi"}}))],
+]
+
+
+def test_a_refusal_names_what_the_webhook_names(w: World) -> None:
+    for edits, words in TOLD:
+        why = refusal(w, edited(job(), *edits))
+        check(words in why, f"{edits!r}: {why or 'accepted'}")
+
+
+def test_python_programs_in_the_arguments_need_no_class(w: World) -> None:
+    for option in ("-py", "--python=/p.py", "-pym=m", "--pyModule"):
+        o = edited(job(), ("spec.job.mode", "Application"), ("spec.job.args", ["a", option, "b"]))
+        check_equal(refusal(w, o), "", option)
 
 
 def test_what_breaks_a_rule_is_refused_on_change(w: World) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.common import World, world
 from tests.lib import testing
 from tests.lib.cluster import ROOT
+from tests.lib.kube import load_all_yaml
 from tests.lib.testing import check, check_equal, wait_for
 
 CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 
 
 def run(w: World, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return w.cluster.run(str(w.daemons.bin / "flinkctl"), *args, f"--kubeconfig={w.cluster.kubeconfig}",
-                         f"--journal={w.daemons.journal_path}", input=stdin, capture_output=True, text=True, timeout=60)
+    return w.cluster.run(str(w.daemons.bin / "flinkctl"), args[0], f"--kubeconfig={w.cluster.kubeconfig}",
+                         f"--journal={w.daemons.journal_path}", *args[1:], input=stdin, capture_output=True, text=True, timeout=60)
 
 
 def add(w: World, case: str, job_state: str = "") -> str:
@@ -54,6 +56,14 @@ def test_why_tells_conditions_and_the_next_step(w: World) -> None:
     told = run(w, "why", f"{ns}/c").stdout
     check("state: Creating" in told and "Ready=False" in told, told)
     check("apply StatefulSet c-taskmanager: it doesn't exist" in told, told)
+
+
+def test_why_tells_the_same_as_json(w: World) -> None:
+    ns = add(w, "session-minimal")
+    told = json.loads(run(w, "why", f"{ns}/c", "--json").stdout)
+    check_equal((told["namespace"], told["name"], told["status"]["state"], told["pods"], told["commands"]),
+                (ns, "c", "Creating", [], []), "what is known")
+    check(any(a["kind"] == "StatefulSet" and a["why"] == "it doesn't exist" for a in told["plan"]["actions"]), str(told["plan"]))
 
 
 def test_a_snapshot_is_decided_on_as_the_journal_is(w: World) -> None:
@@ -102,8 +112,42 @@ def test_the_doctor_finds_what_is_there_and_what_lacks(w: World) -> None:
     check_equal(done.returncode, 1, "a daemon lacks")
 
 
+def rules() -> set[str]:
+    """What the manifests allow, as the doctor names it."""
+    found = set()
+    for file in ("rbac.yaml", "rbac-leader-election.yaml", "rbac-webhook.yaml"):
+        for role in load_all_yaml(ROOT / "deploy/manifests" / file):
+            for rule in role.get("rules", []):
+                found |= {f"{verb} {resource}{'.' if group else ''}{group}" for verb in rule["verbs"]
+                          for resource in rule["resources"] for group in rule["apiGroups"]}
+    return found
+
+
+def test_the_doctor_asks_for_every_permission_of_the_manifests_and_no_other(w: World) -> None:
+    """A user who may nothing is told all of them; one with the manifests' own roles lacks none."""
+    ns = "flink-operator-system"
+    w.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "flink-operator-controller-manager"}}
+    w.api.apply(account, ns)
+    asked = w.api.request("POST", w.api.path("ServiceAccount", ns, "flink-operator-controller-manager") + "/token",
+                          {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
+    text = re.sub(r"token: .*", f"token: {asked['status']['token']}", w.cluster.kubeconfig.read_text())
+    config = w.daemons.dir / "account.kubeconfig"
+    config.write_text(text)
+    done = run(w, "doctor", "--daemons=", f"--kubeconfig={config}")
+    told = re.findall(r"^(WRONG|warn )  permission: (\w+ \S+): not allowed", done.stdout, re.M)
+    check_equal(sorted(what for _, what in told), sorted(rules()), "permissions that are asked for")
+    check({what.split(".")[0] for kind, what in told if kind == "warn "} >= {"create podgroups"},
+          "what flinkd can do without is no error: " + done.stdout)
+    for file in ("rbac.yaml", "rbac-leader-election.yaml", "rbac-webhook.yaml"):
+        for o in load_all_yaml(ROOT / "deploy/manifests" / file):
+            w.api.apply(o, o["metadata"].get("namespace"))
+    done = run(w, "doctor", "--daemons=", f"--kubeconfig={config}")
+    check("ok     permissions of this user: all that flinkd needs" in done.stdout, done.stdout)
+
+
 def test_wrong_usage_is_2(w: World) -> None:
-    for args in (["nope"], ["why", "a", "b"], ["why", "--nope"]):
+    for args in (["nope"], ["why", "a", "b"], ["why", "--nope"], ["doctor", "--json"], ["cancel", "c", "--json"]):
         check_equal(run(w, *args).returncode, 2, str(args))
     check_equal(run(w, "why", "--help").returncode, 0, "help")
 

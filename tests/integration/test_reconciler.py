@@ -7,6 +7,7 @@ Nobody runs pods or collects garbage here. tests/integration/test_reconciler_alo
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,25 @@ def test_revisions_are_kept_up_to_their_limit(w: World) -> None:
     found = sorted(o["revision"] for o in w.api.list("ControllerRevision", ns))
     check_equal(found[-1], 6, "the newest")
     check(len(found) <= 4, f"{found} are kept, current and next one beside 2 of the past")
+
+
+def test_the_data_of_a_revision_has_the_bytes_that_the_reference_operator_compares(w: World) -> None:
+    """Written by Go's encoding/json: sorted keys, no spaces, <, > and & escaped. Else it would update all on the way back."""
+    ns = made(w, session(flinkProperties={"z": "1", "a": "<b> & é", "m": "2"}))
+
+    def numbers() -> list[int]:
+        return sorted(r["revision"] for r in w.api.list("ControllerRevision", ns))
+
+    edit(w, "FlinkCluster", ns, "c", {"spec": {"flinkProperties": {"n": "3"}}})
+    wait_for(lambda: numbers() == [1, 2], "the second revision")
+    edit(w, "FlinkCluster", ns, "c", {"spec": {"flinkProperties": {"n": None}}})
+    wait_for(lambda: numbers() == [2, 3], "the first revision to have a new number")
+    for revision in w.api.list("ControllerRevision", ns):
+        stored = w.cluster.kubectl("get", "--raw", w.api.path("ControllerRevision", ns, revision["metadata"]["name"]))
+        data = json.dumps(revision["data"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for character in "<>&":
+            data = data.replace(character, f"\\u{ord(character):04x}")
+        check(f'"data":{data}' in stored, f"{data} isn't in {stored}")
 
 
 # ---- what isn't its own -------------------------------------------------------------------------------------

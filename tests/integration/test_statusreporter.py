@@ -196,7 +196,8 @@ def test_an_event_is_about_the_flinkcluster(w: World) -> None:
 def test_what_happens_again_counts_up(w: World) -> None:
     ns, _ = running(w)
     for count in (1, 2, 3):
-        time.sleep(1.1)  # statuses know whole seconds: another one is another occasion
+        second = int(time.time())  # statuses know whole seconds: another one is another occasion
+        wait_for(lambda: int(time.time()) > second, "the next second", 5, 0.01)
         ready(w, ns, "c-taskmanager", 0)
         wait_state(w, ns, "Reconciling")
         ready(w, ns, "c-taskmanager")
@@ -234,13 +235,38 @@ def test_metrics_show_each_cluster(w: World) -> None:
     wait_for(lambda: want in w.daemons.metrics(), "the metric", 10)
 
 
-def test_a_dry_run_prints_what_it_would_write(w: World) -> None:
+def test_each_savepoint_that_fails_is_counted_once(w: World) -> None:
+    ns = w.namespace()
+    add(w, ns, job_spec())
+    wait_state(w, ns, "Creating")
+    w.api.patch_status("FlinkCluster", ns, "c", {"components": {"job": {"id": "a" * 32, "state": "Running"}}})
+    metric = f'flinkd_job_savepoint_failures_total{{namespace="{ns}",name="c"}} '
+    wait_for(lambda: metric + "0\n" in w.daemons.metrics(), "the metric", 10)
+    for n in (1, 2):
+        savepoint = {"state": "Failed", "triggerReason": "scheduled", "message": "the disk is full",
+                     "triggerID": "0" * 31 + str(n), "jobID": "a" * 32, "triggerTime": f"2026-01-01T00:0{n}:00Z",
+                     "requestTime": f"2026-01-01T00:0{n}:00Z"}
+        w.api.patch_status("FlinkCluster", ns, "c", {"savepoint": savepoint})
+        wait_for(lambda: f"{metric}{n}\n" in w.daemons.metrics(), f"{n} failures", 10, explain=w.daemons.metrics)
+        w.api.annotate("FlinkCluster", ns, "c", look=str(n))  # and no more for another look at it
+        w.daemons.wait_idle(ns)
+        check(f"{metric}{n}\n" in w.daemons.metrics(), w.daemons.metrics())
+
+
+@test(serial=True)
+def test_a_dry_run_prints_what_it_would_write_and_ends(w: World) -> None:
     ns, _ = running(w)
+    w.daemons.stop("statusreporter")
     w.api.patch_status("FlinkCluster", ns, "c", {"state": "Stopped"})
-    ran = w.daemons.run_once("statusreporter", "--once", "--dry-run", f"--namespace={ns}")
+    version = w.api.get("FlinkCluster", ns, "c")["metadata"]["resourceVersion"]
+    w.wait_stored("FlinkCluster", ns, "c", lambda o: o["metadata"]["resourceVersion"] == version)
+    ran = w.daemons.run_once("statusreporter", "--dry-run", f"--namespace={ns}")
+    w.daemons.start("statusreporter")
     check_equal(ran.returncode, 0, ran.stderr)
-    for line in ran.stdout.splitlines():
-        check_equal(json.loads(line)["namespace"], ns, "a line")
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    check_equal([line["namespace"] for line in lines], [ns], "the lines")
+    check_equal(status(w, ns)["state"], "Stopped", "what is there")
+    wait_state(w, ns, "Running")
 
 
 @test(serial=True)

@@ -21,11 +21,12 @@ from tests.integration.common import World
 from tests.integration.webhook_calls import CONTROL, HOST, answered, clients, connect, environment, job, refusal, review, served, session
 from tests.lib import testing
 from tests.lib.cluster import ROOT
-from tests.lib.daemons import Daemons, bin_dir
+from tests.lib.daemons import Daemons, bin_dir, without_failures
 from tests.lib.kube import ApiError, load_all_yaml
 from tests.lib.testing import check, check_equal, fail, test, wait_for
 
 CONFIGURATIONS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+DEPLOYED = ("flink-operator-mutating-webhook-configuration", "flink-operator-validating-webhook-configuration")
 CHECKED_S = 30  # its files are looked at every 10 s
 
 
@@ -89,7 +90,7 @@ def spare(w: World, prepare: Callable[[Path], None] | None = None) -> Iterator[D
 
 def bundles(w: World, name: str = "spare") -> list[str]:
     return [base64.b64decode(webhook["clientConfig"].get("caBundle") or "").decode()
-            for kind in CONFIGURATIONS for webhook in w.api.get(kind, None, name)["webhooks"]]
+            for kind in CONFIGURATIONS if (o := w.api.find(kind, None, name)) for webhook in o["webhooks"]]
 
 
 @test(serial=True)
@@ -139,6 +140,27 @@ def test_a_certificate_that_is_due_is_renewed_while_it_serves_and_no_call_fails(
     check_equal(calls.failed, [], "calls that failed")
     check_equal((d.processes["webhook"].pid, d.running("webhook")), (process, True), "the process")
     check_equal((cert / "ca.crt").read_text(), ca, "the authority that the API server knows")
+
+
+@test(serial=True)
+def test_who_applies_the_manifests_again_leaves_its_authority_and_no_call_fails(w: World) -> None:
+    """As deploy/README.md tells to update flinkd: webhooks.yaml has no caBundle, so it takes none away."""
+    ns, before = w.namespace(), {name: bundles(w, name) for name in DEPLOYED}
+    check(all(b for found in before.values() for b in found), "the authority is there")
+    for label in ("first", "second"):
+        manifests = [without_failures(o) for o in load_all_yaml(ROOT / "deploy/manifests/webhooks.yaml")]
+        for o in manifests:
+            o["metadata"]["labels"]["update"] = label
+        with Calls(w, ns) as calls:
+            w.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin="\n---\n".join(map(json.dumps, manifests)))
+            seen = calls.made
+            wait_for(lambda: calls.made > seen + 10, "calls after it", 20)
+        check_equal(calls.failed, [], "calls that failed")
+        check_equal({name: bundles(w, name) for name in DEPLOYED}, before, f"the authorities after the {label} update")
+        check_equal({w.api.get(o["kind"], None, o["metadata"]["name"])["metadata"]["labels"]["update"] for o in manifests}, {label},
+                    "what was applied")
+    check("podLabels" in refusal(lambda: w.api.create(session(taskManager={"podLabels": {"a": "no label value"}}), ns)).message,
+          "the webhook is called")
 
 
 class Calls:
@@ -262,6 +284,13 @@ def test_once_it_answers_a_review_from_standard_input(w: World) -> None:
         mutated, validated = map(json.loads, done.stdout.splitlines())
         check_equal((mutated["response"]["uid"], validated["response"]["allowed"]), ("u1", False), "the answers")
         check("spec.job.parallelism" in validated["response"]["status"]["message"], done.stdout.decode())
+
+
+def test_once_it_fails_when_there_is_no_review_to_answer(w: World) -> None:
+    for text in (b"", b"garbage", b"{}"):
+        done = run(w, "--once", text=text)
+        check_equal((done.returncode, b"is no AdmissionReview" in done.stderr), (1, True), f"{text!r}: {done.stderr.decode()}")
+        check(all(not json.loads(line)["response"]["allowed"] for line in done.stdout.splitlines()), f"{text!r}: {done.stdout.decode()}")
 
 
 def test_exit_codes_tell_usage_from_failure(w: World) -> None:

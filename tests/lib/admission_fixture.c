@@ -79,6 +79,7 @@ const struct findings *fixture_update(cJSON *cluster, cJSON *old)
     }
     cr_assert_eq(cluster_default(cluster, &err), 0, "%s", err.text);
     cluster_validate(cluster, old, time_parse_rfc3339("2026-01-01T00:10:00Z"), &findings);
+    cluster_warn(cluster, old, &findings);
     cJSON_Delete(cluster);
     cJSON_Delete(old);
     return &findings;

@@ -13,9 +13,11 @@ import atexit
 import contextlib
 import ctypes
 import itertools
+import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,13 +50,23 @@ def take_down(name: str) -> None:
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True, text=True)
 
 
+def prepare(node: bool = False) -> None:
+    """What a program needs that somebody runs by hand is built when it isn't there; programs that are there stay."""
+    commands = [["tests/cluster/build", "all"], ["tests/jobs/build"]] if node else [["tests/cluster/build", "control-plane"]]
+    if "FLINKD_BIN" not in os.environ and not (ROOT / "build/bin/flinkd-watcher").exists():
+        commands.insert(0, ["make", "--no-print-directory", f"-j{os.cpu_count() or 1}", "all"])
+    for command in commands:
+        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
+            sys.exit(f"{' '.join(command)} failed; packages that are missing are installed by `make deps`")
+
+
 class Cluster:
     def __init__(self, node: bool = False, images: list[str] | tuple[str, ...] = (), crd: bool = True,
-                 name: str | None = None) -> None:
-        """images: names in the cache or OCI archives; crd: the CRD is installed."""
+                 name: str | None = None, audit: str = "") -> None:
+        """images: names in the cache or OCI archives; crd: the CRD is installed; audit: a namespace, see audited()."""
         self.name = name or f"{instance_prefix(os.getpid())}{next(_number)}"
         self.dir = INSTANCES / self.name
-        self.node, self.images, self.crd = node, list(images), crd
+        self.node, self.images, self.crd, self.audit = node, list(images), crd, audit
         self.kubeconfig = self.dir / "admin.kubeconfig"
 
     # ---- up and down ----
@@ -64,6 +76,8 @@ class Cluster:
         command = ["up", *([] if self.node else ["--control-plane"])]
         for image in self.images:
             command += ["--image", str(image)]
+        if self.audit:
+            command += ["--audit", self.audit]
         try:
             done = self.tool(*command, check=False)
             if done.returncode:
@@ -96,6 +110,10 @@ class Cluster:
         if check and done.returncode:
             raise RuntimeError(f"cluster {' '.join(args)}: {done.stderr.strip()[-2000:]}")
         return done
+
+    def audited(self) -> list[dict[str, Any]]:
+        """What the service accounts of `audit` have asked the API server: audit.k8s.io/v1 Events."""
+        return [json.loads(line) for line in (self.dir / "log/audit.log").read_text().splitlines()]
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         feed = {"input": stdin, "stdin": None} if stdin is not None else {}

@@ -48,6 +48,11 @@ def bin_dir() -> Path:
     return ROOT / os.environ.get("FLINKD_BIN", "build/bin")
 
 
+def is_sanitized() -> bool:
+    """It needs more memory, and reports must be looked for."""
+    return "-asan" in str(bin_dir()) or "-tsan" in str(bin_dir())
+
+
 def fail_bin_dir() -> Path:
     """The same kind of build with failpoints in it."""
     own = bin_dir().parent
@@ -241,8 +246,9 @@ class Daemons:
         return self.http_get(METRICS_PORT + 100 * self.number, "/metrics")[1]
 
     def is_ready(self, daemon: str) -> bool:
-        if not self.running(daemon):
-            fail(f"{daemon} has ended with {self.processes[daemon].returncode}: {self.tail(daemon)}")
+        p = self.processes.get(daemon)  # whoever restarts it may be between the two
+        if not p or p.poll() is not None:
+            fail(f"{daemon} has ended with {p and p.returncode}: {self.tail(daemon)}")
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.http_get(self.health_port(daemon), "/readyz")[0] == 200
         return False

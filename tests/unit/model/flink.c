@@ -124,14 +124,17 @@ static void settle(struct run *r, const struct world *w)
     r->since_ms = w->now_ms;
 }
 
-void flink_checkpoint(const struct world *w, const struct run *r, char out[64])
+int64_t flink_checkpoint(const struct world *w, const struct run *r, char out[64])
 {
-    int64_t done = r->progress + (r->state == RUN_RUNNING ? w->now_ms - r->since_ms : 0);
+    bool running = r->state == RUN_RUNNING;
+    int64_t done = r->progress + (running ? w->now_ms - r->since_ms : 0);
+    int64_t since = done % CHECKPOINT_MS;
 
-    done -= done % CHECKPOINT_MS;
+    done -= since;
     out[0] = '\0';
     if (done)
         (void)snprintf(out, 64, "k/%.32s/%lld", r->id, (long long)done);
+    return (running ? w->now_ms : r->since_ms) - since;
 }
 
 static struct stored *stored_at(struct world *w, const char *location)
@@ -253,15 +256,27 @@ static int64_t newest_state(const struct world *w)
     int64_t newest = 0;
 
     for (int i = 0; i < w->n_stored; i++)
-        if (!w->stored[i].lost && w->stored[i].progress > newest)
+        if (!w->stored[i].lost && !w->stored[i].left_behind && w->stored[i].progress > newest)
             newest = w->stored[i].progress;
     return newest;
 }
 
+/* The user has said from where: what was there before doesn't count any more. */
+static void go_on_from_named(struct world *w, const struct run *r)
+{
+    if (!str_eq(r->from, json_str_or(w->cluster, "spec.job.fromSavepoint", "")))
+        return;
+    w->named_state = false;
+    for (int i = 0; i < w->n_stored; i++)
+        w->stored[i].left_behind = true;
+}
+
 static void check_state(struct world *w, const struct run *r)
 {
-    if (w->named_state)
-        return; /* the user said from where */
+    if (w->named_state) {
+        go_on_from_named(w, r);
+        return;
+    }
     if (!json_has(w->cluster, "spec.job.savepointsDir"))
         return; /* nowhere to put any */
     if (w->had_state && !r->from[0])
@@ -352,7 +367,8 @@ static void fate(struct world *w, struct run *r)
         happen(w, between(w, 1000, 600000), EVENT_JOB_END, RUN_FINISHED, r->id, NULL);
 }
 
-/* A job runs while there is a TaskManager, unless it fails again and again. */
+/* A job runs while there is a TaskManager, unless it fails again and again, or Flink can't make it
+ * of the state. */
 void flink_jobs(struct world *w)
 {
     bool slots = kube_pod_of(w, "taskmanager") && w->circling_until_ms <= w->now_ms;
@@ -367,6 +383,10 @@ void flink_jobs(struct world *w)
 
             if (!run_is_live(r) || r->state == state)
                 continue;
+            if (str_ends(r->version, "-unfit")) {
+                flink_job_ends(w, r->id, RUN_FAILED);
+                continue;
+            }
             settle(r, w);
             r->state = state;
             trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
@@ -387,6 +407,21 @@ static struct ftrigger *trigger_of(struct jm *jm, const char *id)
     return NULL;
 }
 
+/* A job is stopped once, and nothing is begun beside that. */
+static void check_trigger(struct world *w, const struct jm *jm, const char *job, bool stop)
+{
+    for (int i = 0; i < jm->n_triggers; i++) {
+        const struct ftrigger *t = &jm->triggers[i];
+
+        if (!str_eq(t->job, job) || t->failure)
+            continue;
+        if (t->stop && stop)
+            violate(w, "job %.6s is stopped twice", job);
+        else if (!t->done)
+            violate(w, "a %s of job %.6s begins beside another", stop ? "stop" : "savepoint", job);
+    }
+}
+
 int flink_trigger(struct world *w, const cJSON *args, bool stop)
 {
     struct jm *jm = flink_service(w);
@@ -404,6 +439,8 @@ int flink_trigger(struct world *w, const cJSON *args, bool stop)
         return HTTP_NOT_FOUND;
     if (trigger_of(jm, id))
         return 202;
+    if (run_is_live(r))
+        check_trigger(w, jm, job, stop);
     if (jm->n_triggers == TRIGGERS_MAX)
         return HTTP_REFUSED;
     t = &jm->triggers[jm->n_triggers++];
@@ -471,6 +508,17 @@ int flink_cancel_job(struct world *w, const char *id)
     return HTTP_NOT_FOUND;
 }
 
+/* No other has more in it; where the user went back to an earlier one, none was taken later. */
+static bool is_newest(const struct world *w, const struct stored *stored)
+{
+    const struct stored *last = stored;
+
+    for (int i = 0; i < w->n_stored; i++)
+        if (!w->stored[i].lost && &w->stored[i] > last)
+            last = &w->stored[i];
+    return w->ever_named ? last == stored : stored->progress >= newest_state(w);
+}
+
 void flink_dispose(struct world *w, const char *location)
 {
     struct stored *stored = stored_at(w, location);
@@ -478,6 +526,6 @@ void flink_dispose(struct world *w, const char *location)
     if (!stored)
         return;
     stored->disposed = true;
-    if (stored->progress >= newest_state(w))
+    if (is_newest(w, stored))
         violate(w, "the newest savepoint %s is disposed of", location);
 }

@@ -128,9 +128,9 @@ static void change_image(struct world *w)
 
 static void change_args(struct world *w)
 {
-    static const char *const fates[] = {"-fails", "-refused", "-refused", "-circles"};
+    static const char *const fates[] = {"-fails", "-refused", "-refused", "-circles", "-unfit"};
 
-    set_args(w, w->bad_luck && chance(w, 36) ? fates[between(w, 0, 3)] : "");
+    set_args(w, w->bad_luck && chance(w, 36) ? fates[between(w, 0, 4)] : "");
     trace(w, "user: args %s",
           cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0)));
 }
@@ -164,7 +164,6 @@ static void name_state(struct world *w)
         return;
     json_set_str(w->cluster, "spec.job.fromSavepoint", location);
     change_args(w);
-    w->named_state = true;
     trace(w, "user: from savepoint %s", location);
 }
 
@@ -210,6 +209,9 @@ static void user_acts(struct world *w)
         kube_delete_cluster(w);
         return;
     }
+    if (!str_eq(json_str(before, "job.fromSavepoint"),
+                json_str(w->cluster, "spec.job.fromSavepoint")))
+        w->named_state = w->ever_named = true;
     if (!json_equal(before, json_member(w->cluster, "spec"))) {
         w->cancelled = false;
         json_add_item(w->specs, TAKE(before));
@@ -217,19 +219,28 @@ static void user_acts(struct world *w)
     kube_touch(w, w->cluster);
 }
 
+static bool has_bad_args(const cJSON *spec)
+{
+    static const char *const fates[] = {"-fails", "-refused", "-circles", "-unfit"};
+    const char *args = cJSON_GetStringValue(cJSON_GetArrayItem(json_get(spec, "job.args"), 0));
+
+    for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
+        if (str_ends(args, fates[i]))
+            return true;
+    return false;
+}
+
 /* Even when the last wish can't be fulfilled, the next one has to be. */
 static void mend(struct world *w)
 {
     _cleanup_(json_freep) cJSON *before = NULL;
-    const char *args =
-        cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0));
 
     if (!w->cluster || w->deleted)
         return;
     before = json_copy(json_member(w->cluster, "spec"));
     if (str_ends(json_str(w->cluster, "spec.image.name"), "-broken"))
         json_set_str(w->cluster, "spec.image.name", "flink:mended");
-    if (str_ends(args, "-fails") || str_ends(args, "-refused") || str_ends(args, "-circles"))
+    if (has_bad_args(json_member(w->cluster, "spec")))
         set_args(w, "");
     if (json_equal(before, json_member(w->cluster, "spec")))
         return;
@@ -361,6 +372,35 @@ static bool has_lost_its_end(const struct world *w)
     return false;
 }
 
+/* An update was taken back, and what it came after doesn't run either: nobody had tried. */
+static bool is_back_at_what_cannot_run(const struct world *w)
+{
+    char name[128];
+    char *number;
+    const cJSON *spec;
+
+    if (!str_eq(w->said, "RolledBack"))
+        return false;
+    str_copy(name, sizeof name, json_str_or(w->cluster, "status.revision.currentRevision", ""));
+    number = strrchr(name, '-');
+    if (number)
+        *number = '\0';
+    spec = json_get(kube_find(w, "ControllerRevision", name), "data.spec");
+    return str_ends(json_str(spec, "image.name"), "-broken") || has_bad_args(spec);
+}
+
+/* An update whose job Flink could make nothing of, and which the user wants taken back. */
+static bool is_to_be_taken_back(const struct world *w, const char *args)
+{
+    if (!json_bool(w->cluster, "spec.updateStrategy.rollback", false) || !str_ends(args, "-unfit"))
+        return false;
+    for (int i = 0; i < JMS_MAX; i++)
+        for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
+            if (str_eq(w->jms[i].runs[k].version, args) && w->jms[i].runs[k].state == RUN_FAILED)
+                return true;
+    return false;
+}
+
 /* NULL: yes; else what isn't. */
 static const char *unfulfilled(const struct world *w)
 {
@@ -378,7 +418,7 @@ static const char *unfulfilled(const struct world *w)
         return "it isn't deleted";
     if (json_has(w->cluster, "metadata.annotations"))
         return "the request is still there";
-    if (waits_for_a_circling_job(w))
+    if (waits_for_a_circling_job(w) || is_back_at_what_cannot_run(w))
         return NULL;
     if (suspend && !job_state_is_stopped(state))
         return flink_live(w) ? "a suspended job runs" : NULL;
@@ -400,6 +440,9 @@ static const char *unfulfilled(const struct world *w)
         return w->cancel_asked ? NULL : "it was cancelled by nobody";
     if (!says_why)
         return "nothing says why it doesn't go on";
+    if (job_state_is_failed(state) && !at_next && is_to_be_taken_back(w, args) &&
+        !str_eq(w->said, "RolledBack"))
+        return "the update isn't taken back";
     if ((w->failed || w->jm_deaths) && job_state_is_failed(state))
         return NULL;
     /* What only the user can tell. */

@@ -208,15 +208,21 @@ void kube_delete_cluster(struct world *w)
 
 /* ---- pods ---- */
 
+static void template_hash(char out[33], const cJSON *owner)
+{
+    _cleanup_(freep) char *text = json_text(json_get(owner, "spec.template"));
+
+    md5_hex(out, text, NULL);
+}
+
 static void pod_create(struct world *w, const cJSON *owner, const char *name)
 {
     cJSON *pod = cJSON_CreateObject(), *owners = cJSON_CreateArray(),
           *reference = cJSON_CreateObject();
     const cJSON *template = json_get(owner, "spec.template");
-    char hash[33], *text = json_text(template);
+    char hash[33];
 
-    md5_hex(hash, text, NULL);
-    free(text);
+    template_hash(hash, owner);
     json_set_str(pod, "kind", "Pod");
     json_set_str(pod, "metadata.name", name);
     json_set_str(pod, "metadata.namespace", "ns");
@@ -322,24 +328,26 @@ void kube_pod_ends(struct world *w, cJSON *pod, int code, const char *message)
 
 static void statefulset(struct world *w, cJSON *set)
 {
-    char name[300], hash[33], *text = json_text(json_get(set, "spec.template"));
+    int64_t generation = json_int(set, "metadata.generation", 0);
+    char name[300], hash[33];
     cJSON *pod;
 
-    md5_hex(hash, text, NULL);
-    free(text);
-    if (!str_eq(json_str(set, "status.updateRevision"), hash) ||
-        json_int(set, "status.observedGeneration", 0) != json_int(set, "metadata.generation", 0)) {
+    if (json_int(set, "status.observedGeneration", 0) != generation) {
+        template_hash(hash, set);
         json_set_str(set, "status.updateRevision", hash);
-        json_set_int(set, "status.observedGeneration", json_int(set, "metadata.generation", 0));
+        json_set_int(set, "status.observedGeneration", generation);
         kube_touch(w, set);
     }
+    str_copy(hash, sizeof hash, json_str_or(set, "status.updateRevision", ""));
     (void)snprintf(name, sizeof name, "%s-0", json_str(set, "metadata.name"));
     pod = kube_find(w, "Pod", name);
-    if (!pod)
+    if (!pod) {
         pod_create(w, set, name);
-    else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash) &&
-             (str_eq(json_str(set, "spec.podManagementPolicy"), "Parallel") ||
-              str_eq(json_str(pod, "status.phase"), "Running"))) /* an ordered one waits for it */
+        json_set_int(set, "status.replicas", 1);
+        kube_touch(w, set);
+    } else if (!str_eq(kube_label(pod, "controller-revision-hash"), hash) &&
+               (str_eq(json_str(set, "spec.podManagementPolicy"), "Parallel") ||
+                str_eq(json_str(pod, "status.phase"), "Running"))) /* an ordered one waits for it */
         pod_delete(w, pod);
 }
 

@@ -16,7 +16,7 @@ static bool is_unseen(struct world *w, const struct action *a)
             (w->writes[i].version
                  ? kube_version(live) < w->writes[i].version
                  : live && str_eq(json_str(live, "metadata.uid"), w->writes[i].uid))) {
-            happen(w, WRITE_SEEN_MS, EVENT_PLAN, 0, NULL, NULL);
+            happen_once(w, WRITE_SEEN_MS, EVENT_PLAN, "unseen");
             return true;
         }
         w->writes[i].kind[0] = '\0';
@@ -46,7 +46,7 @@ static void check_latest(struct world *w, const cJSON *args)
 {
     int64_t from = flink_progress_at(w, json_str(args, "fromSavepoint"));
 
-    if (!w->latest || w->named_state)
+    if (!w->latest || w->ever_named)
         return;
     json_foreach (seen, w->journal.observations) {
         const char *path = json_str(seen, "completed.path");

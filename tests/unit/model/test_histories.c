@@ -12,7 +12,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { HISTORIES = 400 };
 #else
-enum { HISTORIES = 6000 };
+enum { HISTORIES = 20000 };
 #endif
 enum { PARTS = 8, FAILURES_MAX = 5, HOUR_MS = 3600 * 1000 };
 
@@ -64,6 +64,7 @@ ParameterizedTest(const int *part, histories,
     int64_t seed = setting("SEED", 0), n = setting("HISTORIES", HISTORIES);
     int64_t each = (n + PARTS - 1) / PARTS, before = *part * each;
 
+    pool_use();
     if (seed)
         (void)is_fine((uint64_t)seed, true);
     else if (before < n)

@@ -253,6 +253,7 @@ static void ask_checkpoints(struct world *w)
     const struct jm *jm = w->unreachable ? NULL : flink_service(w);
     const struct run *r = NULL;
     char key[64], path[64];
+    int64_t made_ms;
     cJSON *seen;
 
     (void)snprintf(key, sizeof key, "checkpoints/%s", id);
@@ -263,11 +264,11 @@ static void ask_checkpoints(struct world *w)
     if (!w->latest || !r || json_bool(seen, "last", false) || misfortune(w, 20) ||
         (run_is_live(r) && seen && w->now_ms - json_int(seen, "since", 0) < CHECKPOINTS_MS))
         return;
-    flink_checkpoint(w, r, path);
+    made_ms = flink_checkpoint(w, r, path);
     seen = cJSON_CreateObject();
     if (path[0]) {
         json_set_str(seen, "completed.path", path);
-        json_set_int(seen, "completed.time", w->now_ms);
+        json_set_int(seen, "completed.time", made_ms);
     }
     if (!run_is_live(r))
         json_set_bool(seen, "last", true);

@@ -87,6 +87,7 @@ struct stored {
     bool final; /* the job ended with it */
     bool lost; /* nobody could learn of it: its JobManager died before it was asked */
     bool disposed;
+    bool left_behind; /* the user went back to an earlier one */
 };
 
 struct world {
@@ -140,7 +141,9 @@ struct world {
     /* What the user wants, and what that allows */
     bool latest; /* restoreFrom LatestState: runs checkpoint every second, and all is retained */
     bool ha, faults, bad_luck; /* bad_luck: jobs may fail, JobManagers die */
-    bool deleted, named_state;
+    bool deleted;
+    bool named_state; /* by the user: until a run starts from it, any state may be started from */
+    bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
     bool cancel_asked, finished, failed; /* ever */
     bool had_state; /* a run was recorded as running */
@@ -148,6 +151,10 @@ struct world {
     cJSON *specs; /* that the cluster had */
     int64_t steps;
 };
+
+/* ---- pool.c ---- */
+/* From here on, what cJSON allocates is from a pool that nothing is given back from. */
+void pool_use(void);
 
 /* ---- world.c: time and chance ---- */
 void world_init(struct world *w, uint64_t seed);
@@ -190,8 +197,9 @@ const char *run_state_name(const struct run *r);
 int flink_live(const struct world *w);
 bool flink_running(const struct world *w); /* a job */
 bool flink_process(const struct world *w); /* some JobManager's */
-/* Of its newest checkpoint, made of what it has done so far: "k/<id>/<progress>"; "": none. */
-void flink_checkpoint(const struct world *w, const struct run *r, char out[64]);
+/* Of its newest checkpoint, made of what it has done so far: "k/<id>/<progress>"; "": none. When it
+ * was made. */
+int64_t flink_checkpoint(const struct world *w, const struct run *r, char out[64]);
 /* What the state at @location has done. */
 int64_t flink_progress_at(const struct world *w, const char *location);
 struct run *flink_find(const struct world *w, const char *id, struct jm **ret);

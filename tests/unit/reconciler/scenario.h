@@ -290,4 +290,85 @@ static inline void trigger_completes(struct scenario *s, const char *json)
     observe(s, key, json);
 }
 
+static inline void completes(struct scenario *s, const char *location)
+{
+    char text[256];
+
+    cr_assert_str_eq(json_str_or(s->snapshot.cluster, "status.savepoint.state", ""), "InProgress");
+    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
+    trigger_completes(s, text);
+    settle(s);
+}
+
+static inline void take_savepoint(struct scenario *s, const char *location)
+{
+    annotate(s, "savepoint");
+    settle(s);
+    completes(s, location);
+}
+
+/* The newest one, of second @at_s; @last: the run has ended, there are no others. */
+static inline void checkpoint(struct scenario *s, const char *path, int64_t at_s, bool last)
+{
+    char key[64], text[256];
+
+    (void)snprintf(key, sizeof key, "checkpoints/%s", job_id(s));
+    (void)snprintf(text, sizeof text,
+                   "{\"completed\":{\"id\":1,\"path\":\"%s\",\"time\":%lld}%s,\"since\":1}", path,
+                   (long long)(T0 + at_s * 1000), last ? ",\"last\":true" : "");
+    observe(s, key, text);
+}
+
+static inline void change_args(struct scenario *s, const char *args)
+{
+    json_set(s->snapshot.cluster, "spec.job.args", parse(args));
+}
+
+/* It runs, has a savepoint of second 10 and a checkpoint of second 40, and fails at 60. */
+static inline void run_and_fail(struct scenario *s, const char *job, bool last)
+{
+    scenario_init(s, job);
+    run(s);
+    after(s, 10);
+    take_savepoint(s, "file:///s/1");
+    after(s, 50);
+    checkpoint(s, "file:///c/chk-7", 40, last);
+    flink_lists(s, job_id(s), "FAILED");
+    settle(s);
+}
+
+static inline cJSON *submitter(const struct scenario *s)
+{
+    json_foreach (object, s->snapshot.objects)
+        if (str_eq(json_str(object, "kind"), "Job"))
+            return object;
+    return NULL;
+}
+
+/* The stop that is in progress ends the job. */
+static inline void stopped_at(struct scenario *s, const char *location)
+{
+    char text[256];
+
+    flink_lists(s, job_id(s), "FINISHED");
+    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
+    trigger_completes(s, text);
+    settle(s);
+}
+
+/* How many were ever given. */
+static inline int commands(const struct scenario *s, const char *kind)
+{
+    int n = 0;
+
+    json_foreach (command, s->snapshot.commands)
+        n += str_eq(json_str(command, "kind"), kind);
+    return n;
+}
+
+static inline const char *job_field(const struct scenario *s, const char *name)
+{
+    return json_str_or(json_get(s->snapshot.cluster, "status.components.job"), name, "");
+}
+
 #endif

@@ -249,6 +249,24 @@ Test(flink_configuration, heap_size_has_its_defaults_without_the_webhook)
     expect_line(text, "taskmanager.heap.size", "taskmanager.heap.size: 1476m");
 }
 
+Test(flink_configuration, no_off_heap_of_the_users_is_not_the_same_as_none_given)
+{
+    static const struct {
+        const char *min, *patch, *line;
+    } cases[] = {
+        {"\"0\"", NULL, "jobmanager.heap.size: 768m"},
+        {NULL, NULL, "jobmanager.heap.size: 452m"},
+        {"\"0\"", "\"replace\"", "jobmanager.heap.size: 452m"}, /* a revision says 0 for both */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        expect_line(configuration(EDITS({"spec.flinkVersion", "\"1.9\""},
+                                        {"spec.jobManager.resources.limits.memory", "\"1Gi\""},
+                                        {"spec.jobManager.memoryOffHeapMin", cases[i].min},
+                                        {"spec.$patch", cases[i].patch})),
+                    "jobmanager.heap.size", cases[i].line);
+}
+
 /* ---- slots ---- */
 
 static void expect_slots(const char *cpu, const char *slots)

@@ -200,6 +200,91 @@ Test(desired_submitter, arguments_of_a_jar_are_its_own_whatever_they_look_like)
                 "[" PREFIX ",'--parallelism','1','--detached','/x.jar','--input','x','-py','y']");
 }
 
+/* What follows the options that are none of the program's. */
+#define OF_SUBMIT "[" PREFIX ",'--parallelism','1','--detached',%s]"
+#define OF_APPLICATION                                                                             \
+    "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID "','--job-classname',"       \
+    "'org.apache.flink.client.python.PythonDriver',%s]"
+
+static void expect_order(const char *mode, const char *py_file, const char *args,
+                         const char *expected)
+{
+    bool application = str_eq(mode, "'Application'");
+    char text[512];
+
+    (void)snprintf(text, sizeof text, application ? OF_APPLICATION : OF_SUBMIT, expected);
+    expect_json(submitter(EDITS({"spec.job.jarFile", NULL}, {"spec.job.className", NULL},
+                                {"spec.job.mode", q(mode)}, {"spec.job.pyFile", q(py_file)},
+                                {"spec.job.args", q(args)})),
+                MAIN "args", text);
+}
+
+Test(desired_submitter, options_for_python_come_first_in_whatever_order_they_were_written)
+{
+    static const struct {
+        const char *args, *in_args, *with_py_file; /* what follows the class or pyFile */
+    } cases[] = {
+        {"['-py','/q.py','--n','3']", "'-py','/q.py','--n','3'", "'-py','/q.py','--n','3'"},
+        {"['--n','3','-py','/q.py']", "'-py','/q.py','--n','3'", "'--n','3','-py','/q.py'"},
+        {"['--n','3','--python','/q.py']", "'--python','/q.py','--n','3'",
+         "'--n','3','--python','/q.py'"},
+        {"['--n','3','--python=/q.py']", "'--python','/q.py','--n','3'",
+         "'--n','3','--python=/q.py'"},
+        {"['--n','-pym','m']", "'-pym','m','--n'", "'--n','-pym','m'"},
+        {"['a','--pyModule','m','-pyfs','/f']", "'--pyModule','m','-pyfs','/f','a'",
+         "'-pyfs','/f','a','--pyModule','m'"},
+        {"['a','-py','/q.py','-pyfs','/f']", "'-py','/q.py','-pyfs','/f','a'",
+         "'-pyfs','/f','a','-py','/q.py'"},
+        {"['-pyfs=/f=1','a','-py=/q.py']", "'-pyfs','/f=1','-py','/q.py','a'",
+         "'-pyfs','/f=1','a','-py=/q.py'"},
+        {"['a','-py','/q.py','--pyRequirements','/r']", "'-py','/q.py','--pyRequirements','/r','a'",
+         "'--pyRequirements','/r','a','-py','/q.py'"},
+        {"['a','-pyreq','/r','-py','/q.py']", "'-pyreq','/r','-py','/q.py','a'",
+         "'-pyreq','/r','a','-py','/q.py'"},
+        {"['a','-pyarch','/z','b','-py','/q.py']", "'-pyarch','/z','-py','/q.py','a','b'",
+         "'-pyarch','/z','a','b','-py','/q.py'"},
+        {"['-pyexec','/e','-py','/q.py','a']", "'-pyexec','/e','-py','/q.py','a'",
+         "'-pyexec','/e','-py','/q.py','a'"},
+        {"['a','-py','/q.py','-pyclientexec','/c']", "'-py','/q.py','-pyclientexec','/c','a'",
+         "'-pyclientexec','/c','a','-py','/q.py'"},
+        {"['a','-py','/q.py','-pypath','/x','-pyreq']", "'-py','/q.py','-pypath','/x','a','-pyreq'",
+         "'-pypath','/x','a','-py','/q.py','-pyreq'"},
+        {"['a','-py','/q.py','--','-pyreq','/r']", "'-py','/q.py','a','--','-pyreq','/r'",
+         "'a','-py','/q.py','--','-pyreq','/r'"},
+    };
+    char text[512];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        expect_order("'Detached'", "null", cases[i].args, cases[i].in_args);
+        expect_order("'Application'", "null", cases[i].args, cases[i].in_args);
+        (void)snprintf(text, sizeof text, "'--python','/p.py',%s", cases[i].with_py_file);
+        expect_order("'Detached'", "'/p.py'", cases[i].args, text);
+        (void)snprintf(text, sizeof text, "'-py','/p.py',%s", cases[i].with_py_file);
+        expect_order("'Application'", "'/p.py'", cases[i].args, text);
+    }
+}
+
+Test(desired_submitter, arguments_that_name_no_python_program_are_as_they_were_given)
+{
+    static const char *const cases[] = {"'/x.jar','-py','y'", "'a','-pyfs','/f'", "'a','-py'",
+                                        "'a','--','-py','/q.py'", "'--input','--python='"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char given[64], text[512];
+
+        (void)snprintf(given, sizeof given, "[%s]", cases[i]);
+        (void)snprintf(text, sizeof text, OF_SUBMIT, cases[i]);
+        expect_json(submitter(EDITS({"spec.job.jarFile", q("''")}, {"spec.job.className", NULL},
+                                    {"spec.job.args", q(given)})),
+                    MAIN "args", text);
+    }
+    expect_json(submitter(EDITS({"spec.job.mode", q("'Application'")},
+                                {"spec.job.args", q("['a','-py','/q.py']")})),
+                MAIN "args",
+                "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
+                "','--job-classname','X','a','-py','/q.py']");
+}
+
 static void expect_parallelism(const char *value, const struct edit *edits)
 {
     const cJSON *args = json_at(submitter(edits), MAIN "args");
@@ -279,6 +364,24 @@ Test(desired_application, python_is_run_by_flinks_driver_with_its_options_first)
         "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
         "','--job-classname','org.apache.flink.client.python.PythonDriver',"
         "'-pyfs','/m.py','-pym','m','--a']");
+}
+
+Test(desired_application, with_a_class_of_the_users_python_fields_are_ignored)
+{
+    expect_json(
+        submitter(EDITS(APPLICATION, {"spec.job.className", q("'org.X'")},
+                        {"spec.job.pyFile", q("'/a.py'")}, {"spec.job.pyFiles", q("'/b.py'")},
+                        {"spec.job.pyModule", q("'m'")}, {"spec.job.args", q("['x']")})),
+        MAIN "args",
+        "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
+        "','--job-classname','org.X','x']");
+    expect_json(
+        submitter(EDITS(APPLICATION,
+                        {"spec.job.className", q("'org.apache.flink.client.python.PythonDriver'")},
+                        {"spec.job.pyFile", q("'/a.py'")}, {"spec.job.args", q("['x']")})),
+        MAIN "args",
+        "['standalone-job','-Dparallelism.default=1','--job-id','" RUN_ID
+        "','--job-classname','org.apache.flink.client.python.PythonDriver','-py','/a.py','x']");
 }
 
 Test(desired_application, without_high_availability_it_ends_with_its_first_pod)

@@ -184,14 +184,14 @@ Test(desired_pod, a_mount_path_that_is_taken_stays)
 Test(desired_pod, what_cannot_be_applied_twice_is_there_once)
 {
     const cJSON *pod = jobmanager_pod(
-        EDITS({"spec.envVars", q("[{'name':'A','value':'1'},{'name':'B','value':'2'},"
-                                 "{'name':'A','value':'3'}]")},
+        EDITS({"spec.envVars", q("[{'name':'A','value':'1'},{'name':'B','value':'$(A)'},"
+                                 "{'name':'A','value':'2'},{'name':'A','value':'3'}]")},
               {"spec.image.pullSecrets", q("[{'name':'a'},{'name':'a'}]")},
               {"spec.jobManager.hostAliases",
                q("[{'ip':'1.1.1.1','hostnames':['a']},{'ip':'2.2.2.2','hostnames':['b']},"
                  "{'ip':'1.1.1.1','hostnames':['c']}]")}));
 
-    expect_json(pod, "containers[0].env", "[{'name':'B','value':'2'},{'name':'A','value':'3'}]");
+    expect_json(pod, "containers[0].env", "[{'name':'A','value':'3'},{'name':'B','value':'$(A)'}]");
     expect_json(pod, "imagePullSecrets", "[{'name':'a'}]");
     expect_json(pod, "hostAliases",
                 "[{'ip':'1.1.1.1','hostnames':['a','c']},{'ip':'2.2.2.2','hostnames':['b']}]");

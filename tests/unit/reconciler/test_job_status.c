@@ -27,18 +27,24 @@ static void expect_absent(const char *field)
     cr_expect_not(json_has(job(), field), "%s is there", field);
 }
 
+static cJSON *last_job(void)
+{
+    cJSON *last = NULL;
+
+    json_foreach (object, s.snapshot.objects)
+        last = str_eq(json_str(object, "kind"), "Job") ? object : last;
+    cr_assert_not_null(last);
+    return last;
+}
+
 /* The submitter's Job as Kubernetes has it, and its pod with that end. */
 static void submitter_ends(const char *status, int exit_code, const char *message)
 {
-    const char *uid = "";
+    const char *uid;
     char text[512];
 
-    json_foreach (object, s.snapshot.objects) {
-        if (!str_eq(json_str(object, "kind"), "Job"))
-            continue;
-        json_set(object, "status", parse(status));
-        uid = json_str_or(object, "metadata.uid", "");
-    }
+    json_set(last_job(), "status", parse(status));
+    uid = json_str_or(last_job(), "metadata.uid", "");
     (void)snprintf(text, sizeof text,
                    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-job-submitter-x\","
                    "\"labels\":{\"job-name\":\"c-job-submitter\"},\"ownerReferences\":[{"
@@ -104,6 +110,83 @@ Test(job_status, a_submission_that_failed_has_the_exit_code_the_reason_and_the_t
         told |= strstr(cJSON_GetStringValue(reason), "no such class") != NULL;
     cr_expect(told, "the reason isn't told");
     expect_time("completionTime", 9);
+}
+
+/* An Application that ran, whose Job has failed, and Flink with it. */
+static void application_fails(void)
+{
+    scenario_init(&s, ",\"className\":\"C\"");
+    json_set_str(s.snapshot.cluster, "spec.job.mode", "Application");
+    run(&s);
+    after(&s, 30);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
+    json_set(last_job(), "status", parse("{\"failed\":1}"));
+}
+
+static const char *first_reason(void)
+{
+    const cJSON *first = cJSON_GetArrayItem(json_get(job(), "failureReasons"), 0);
+
+    return first ? cJSON_GetStringValue(first) : "";
+}
+
+static void add_application_pod(const char *container_state)
+{
+    add_jobmanager_pod(&s, container_state);
+    json_foreach (object, s.snapshot.objects) {
+        if (str_eq(json_str(object, "kind"), "Pod"))
+            json_set(object, "metadata.labels",
+                     parse("{\"component\":\"jobmanager\",\"job-name\":\"c-jobmanager\"}"));
+    }
+}
+
+Test(job_status, an_application_whose_jobmanager_was_deleted_says_so)
+{
+    application_fails();
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+    cr_expect_str_eq(first_reason(), "the JobManager's pod is gone, and with it the job");
+}
+
+Test(job_status, an_application_whose_jobmanager_ended_tells_the_cause_in_its_log)
+{
+    application_fails();
+    add_application_pod("{\"terminated\":{\"exitCode\":1,\"reason\":\"Error\"}}");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+    expect_absent("failureReasons"); /* the log isn't read yet */
+    observe(&s, "crash/c-jobmanager-0/jobmanager",
+            "{\"exitCode\":1,\"log\":\"an exception\\nCaused by: that\\n  at x\\nCaused by: "
+            "no such class\\n  at y\"}");
+    settle(&s);
+    cr_expect_str_eq(first_reason(),
+                     "the JobManager ended with exit code 1: Caused by: no such class\n  at y");
+}
+
+Test(job_status, an_application_whose_jobmanager_ran_out_of_memory_says_so_also_without_a_log)
+{
+    application_fails();
+    add_application_pod("{\"terminated\":{\"exitCode\":137,\"reason\":\"OOMKilled\"}}");
+    observe(&s, "crash/c-jobmanager-0/jobmanager", "{\"exitCode\":137,\"log\":\"\"}");
+    settle(&s);
+    cr_expect_str_eq(first_reason(), "the JobManager ended with exit code 137, OOMKilled");
+}
+
+Test(job_status, of_a_long_log_of_an_application_the_end_is_told_from_a_whole_character_on)
+{
+    _cleanup_(freep) char *text = NULL;
+    char log[1203];
+
+    for (size_t i = 0; i < 600; i++)
+        (void)snprintf(log + 2 * i, 3, "ä");
+    (void)snprintf(log + 1200, 3, "!");
+    text = str_printf("{\"exitCode\":1,\"log\":\"%s\"}", log);
+    application_fails();
+    add_application_pod("{\"terminated\":{\"exitCode\":1,\"reason\":\"Error\"}}");
+    observe(&s, "crash/c-jobmanager-0/jobmanager", text);
+    settle(&s);
+    cr_expect(str_starts(first_reason(), "the JobManager ended with exit code 1: ää"));
+    cr_expect(str_ends(first_reason(), "ä!"));
 }
 
 Test(job_status, the_end_of_a_job_is_told_with_its_time_and_stays)

@@ -12,14 +12,6 @@ static void done(void)
 
 TestSuite(plan_await, .fini = done, .timeout = 20);
 
-static cJSON *submitter(void)
-{
-    json_foreach (object, s.snapshot.objects)
-        if (str_eq(json_str(object, "kind"), "Job"))
-            return object;
-    return NULL;
-}
-
 static const char *revision_of(const cJSON *object)
 {
     return cJSON_GetStringValue(json_member(json_get(object, "metadata.labels"), LABEL_REVISION));
@@ -32,7 +24,7 @@ static void update(const char *job)
 {
     scenario_init(&s, job);
     settle(&s);
-    str_copy(first, sizeof first, revision_of(submitter()));
+    str_copy(first, sizeof first, revision_of(submitter(&s)));
     after(&s, 20);
     json_set_str(s.snapshot.cluster, "spec.job.jarFile", "/y.jar");
     settle(&s);
@@ -41,7 +33,7 @@ static void update(const char *job)
 static void expect_waiting(bool waits)
 {
     make_plan(&s);
-    cr_expect_eq(str_eq(revision_of(submitter()), first), waits, "the first submitter is there");
+    cr_expect_eq(str_eq(revision_of(submitter(&s)), first), waits, "the first submitter is there");
     if (!waits)
         return;
     cr_expect_str_eq(job_state(&s), "Deploying");
@@ -61,7 +53,7 @@ Test(plan_await, the_submission_goes_on_and_nothing_is_touched)
     expect_waiting(true);
     cr_expect_eq(s.plan.n, 0);
     cr_expect_str_eq(revision_of(object_of(&s, "ConfigMap", "c-configmap")),
-                     revision_of(submitter()));
+                     revision_of(submitter(&s)));
     cr_expect_str_neq(json_str(s.snapshot.cluster, "status.revision.currentRevision"),
                       json_str(s.snapshot.cluster, "status.revision.nextRevision"));
 }
@@ -138,7 +130,7 @@ Test(plan_await, an_update_that_is_taken_back_is_not_waited_for)
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/2\"}");
     settle(&s);
     cr_assert_str_eq(job_state(&s), "Deploying");
-    str_copy(first, sizeof first, revision_of(submitter()));
+    str_copy(first, sizeof first, revision_of(submitter(&s)));
     after(&s, 31);
     settle(&s);
     expect_waiting(false);

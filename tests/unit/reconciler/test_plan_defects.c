@@ -15,25 +15,6 @@ TestSuite(plan_defects, .fini = done, .timeout = 60);
 #define RESTARTS                                                                                   \
     SAVEPOINTS ",\"restartPolicy\":\"FromSavepointOnFailure\",\"maxStateAgeToRestoreSeconds\":600"
 
-static int count(const char *kind)
-{
-    int n = 0;
-
-    json_foreach (command, s.snapshot.commands)
-        n += str_eq(json_str(command, "kind"), kind);
-    return n;
-}
-
-static void take_savepoint(void)
-{
-    annotate(&s, "savepoint");
-    settle(&s);
-    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
-    settle(&s);
-    cr_assert_str_eq(json_str_or(s.snapshot.cluster, "status.components.job.savepointLocation", ""),
-                     "file:///s/1");
-}
-
 Test(plan_defects, an_ingress_that_is_added_later_is_made_and_the_job_runs_on)
 {
     scenario_init(&s, SAVEPOINTS);
@@ -42,7 +23,7 @@ Test(plan_defects, an_ingress_that_is_added_later_is_made_and_the_job_runs_on)
     settle(&s);
     cr_expect(object_of(&s, "Ingress", "c-jobmanager"));
     cr_expect_str_eq(job_state(&s), "Running");
-    cr_expect_eq(count("stop"), 0);
+    cr_expect_eq(commands(&s, "stop"), 0);
     cr_expect_eq(s.plan.n, 0, "it is settled");
 }
 
@@ -86,12 +67,12 @@ Test(plan_defects, a_savepoint_that_is_too_old_is_no_state_to_restart_from)
 {
     scenario_init(&s, RESTARTS);
     run(&s);
-    take_savepoint();
+    take_savepoint(&s, "file:///s/1");
     after(&s, 601);
     flink_lists(&s, job_id(&s), "FAILED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed");
-    cr_expect_eq(count("submit"), 1);
+    cr_expect_eq(commands(&s, "submit"), 1);
     cr_expect_str_eq(s.plan.blocked, "SavepointTooOld");
 }
 
@@ -110,14 +91,14 @@ Test(plan_defects, a_savepoint_under_way_does_not_fail_because_flink_does_not_an
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
     settle(&s);
     cr_expect_str_eq(json_str_or(s.snapshot.cluster, "status.savepoint.state", ""), "Succeeded");
-    cr_expect_eq(count("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
 }
 
 Test(plan_defects, nothing_is_cleaned_up_after_a_failure_that_the_job_is_restarted_from)
 {
     scenario_init(&s, RESTARTS ",\"cleanupPolicy\":{\"afterJobFails\":\"DeleteCluster\"}");
     run(&s);
-    take_savepoint();
+    take_savepoint(&s, "file:///s/1");
     after(&s, 5);
     flink_lists(&s, job_id(&s), "FAILED");
     for (int i = 0; i < 20; i++) {

@@ -154,3 +154,29 @@ Test(plan_fields, each_outcome_has_its_cleanupPolicy)
         expect_left(outcomes[i].policy, "DeleteCluster", outcomes[i].end, false, false);
     }
 }
+
+/* ---- stored while no webhook ran ---- */
+
+static void expect_invalid(const char *path, const char *value, const char *text)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set(s.snapshot.cluster, path, parse(value));
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "InvalidSpec", "%s", path);
+    cr_expect(strstr(s.plan.blocked_text, path) && strstr(s.plan.blocked_text, text), "%s",
+              s.plan.blocked_text);
+    cr_expect_eq(s.plan.n, 0);
+    scenario_done(&s);
+}
+
+Test(plan_fields, what_the_webhook_would_not_decode_is_not_carried_out)
+{
+    expect_invalid("spec.job.parallelism", "2147483648", "must be an integer of 32 bits");
+    expect_invalid("spec.job.maxStateAgeToRestoreSeconds", "99999999999", "of 32 bits");
+    expect_invalid("spec.taskManager.resources.limits.cpu",
+                   "\"1234567890123456789012345678901234567890\"", "fit into 64 bits");
+    expect_invalid("spec.job.args", "\"--a\"", "must be a list of strings");
+    scenario_init(&s, SAVEPOINTS);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "");
+}

@@ -16,11 +16,8 @@ TestSuite(plan_job, .fini = done, .timeout = 20);
 
 static void expect_count(const char *kind, int expected)
 {
-    int n = 0;
+    int n = commands(&s, kind);
 
-    json_foreach (command, s.snapshot.commands) {
-        n += str_eq(json_str(command, "kind"), kind);
-    }
     cr_expect_eq(n, expected, "%d %s commands", n, kind);
 }
 
@@ -49,6 +46,20 @@ Test(plan_job, nothing_is_made_for_a_batch_scheduler_that_is_not_known)
     settle(&s);
     cr_expect(object_of(&s, "StatefulSet", "c-jobmanager"));
     cr_expect(object_of(&s, "PodGroup", "flink-c"));
+}
+
+Test(plan_job, the_deprecated_batch_scheduler_replaces_the_other_one)
+{
+    scenario_init(&s, "");
+    json_set_str(s.snapshot.cluster, "spec.batchScheduler.name", "yunikorn");
+    json_set_str(s.snapshot.cluster, "spec.batchSchedulerName", "volcano");
+    settle(&s);
+    cr_expect(object_of(&s, "PodGroup", "flink-c"));
+    json_set_str(s.snapshot.cluster, "spec.batchScheduler.name", "volcano");
+    json_set_str(s.snapshot.cluster, "spec.batchSchedulerName", "yunikorn");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "UnknownBatchScheduler");
+    cr_expect(strstr(s.plan.blocked_text, "\"yunikorn\""), "%s", s.plan.blocked_text);
 }
 
 Test(plan_job, an_empty_batch_scheduler_is_none)
@@ -176,23 +187,12 @@ Test(plan_job, a_failed_job_without_a_savepoint_is_not_restarted_from_nothing)
     expect_count("submit", 1);
 }
 
-static void take_savepoint(const char *location)
-{
-    char text[256];
-
-    annotate(&s, "savepoint");
-    settle(&s);
-    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
-    trigger_completes(&s, text);
-    settle(&s);
-}
-
 Test(plan_job, a_savepoint_asked_for_is_taken_once_and_recorded)
 {
     scenario_init(&s, SAVEPOINTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.components.job.savepointLocation"),
                      "file:///s/1");
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
@@ -210,7 +210,7 @@ Test(plan_job, a_failed_job_restarts_from_its_savepoint_with_a_new_id_and_is_cou
     scenario_init(&s, RESTARTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     str_copy(first, sizeof first, job_id(&s));
     after(&s, 10);
     flink_lists(&s, first, "FAILED");
@@ -228,7 +228,7 @@ Test(plan_job, restarts_back_off)
     scenario_init(&s, RESTARTS);
     run(&s);
     after(&s, 5);
-    take_savepoint("file:///s/1");
+    take_savepoint(&s, "file:///s/1");
     for (int i = 0; i < 2; i++) {
         flink_lists(&s, job_id(&s), "RUNNING");
         settle(&s);
@@ -311,11 +311,6 @@ Test(plan_job, a_cancel_whose_savepoint_fails_leaves_the_job_running_and_says_so
     expect_count("stop", 1);
 }
 
-static void change_args(void)
-{
-    json_set(s.snapshot.cluster, "spec.job.args", parse("[\"--new\"]"));
-}
-
 Test(plan_job, an_update_stops_the_job_with_a_savepoint_and_starts_the_new_one_from_it)
 {
     char first[33];
@@ -324,7 +319,7 @@ Test(plan_job, an_update_stops_the_job_with_a_savepoint_and_starts_the_new_one_f
     run(&s);
     str_copy(first, sizeof first, job_id(&s));
     after(&s, 5);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     expect_count("stop", 1);
     expect_count("submit", 1);
@@ -372,7 +367,7 @@ Test(plan_job, an_update_with_an_unchanged_from_savepoint_still_takes_a_savepoin
 {
     scenario_init(&s, SAVEPOINTS ",\"fromSavepoint\":\"file:///s/0\"");
     run(&s);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     expect_count("stop", 1);
     expect_count("cancel", 0);
@@ -384,7 +379,7 @@ Test(plan_job, reverting_an_update_while_it_waits_leaves_the_job_alone)
     scenario_init(&s,
                   ",\"takeSavepointOnUpdate\":false,\"maxStateAgeToRestoreSeconds\":10" SAVEPOINTS);
     run(&s);
-    change_args();
+    change_args(&s, "[\"--new\"]");
     settle(&s);
     json_remove(s.snapshot.cluster, "spec.job.args");
     settle(&s);
@@ -485,4 +480,67 @@ Test(plan_job,
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_id(&s), first);
     expect_count("submit", 2);
+}
+
+/* So many tries under that key have failed, the last now. */
+static void have_failed(const char *kind, const char *prefix, int n)
+{
+    char text[256];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(text, sizeof text,
+                       "{\"kind\":\"%s\",\"key\":\"%s/%d\",\"state\":\"failed\",\"changedAt\":%lld,"
+                       "\"result\":{\"error\":\"quota\"}}",
+                       kind, prefix, i, (long long)s.now_ms);
+        json_add_item(s.snapshot.commands, parse(text));
+    }
+}
+
+static const char *commanded(const char *kind)
+{
+    for (int i = 0; i < s.plan.n; i++)
+        if (s.plan.actions[i].kind == ACTION_COMMAND &&
+            str_eq(json_str(s.plan.actions[i].manifest, "kind"), kind))
+            return json_str_or(s.plan.actions[i].manifest, "key", "");
+    return "";
+}
+
+Test(plan_job, a_submitter_that_is_refused_is_tried_for_ever)
+{
+    char prefix[64] = "";
+
+    scenario_init(&s, "");
+    for (int i = 0; i < 20 && !prefix[0]; i++) {
+        record_status(&s);
+        make_plan(&s);
+        str_copy(prefix, sizeof prefix, commanded("submit"));
+        if (!prefix[0])
+            carry_out(&s);
+    }
+    cr_assert(str_ends(prefix, "/0"));
+    prefix[strlen(prefix) - 2] = '\0';
+    have_failed("submit", prefix, 1200);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "SubmitterRefused");
+    cr_expect_eq(s.plan.wake_ms, s.now_ms + 300 * 1000);
+    after(&s, 300);
+    make_plan(&s);
+    cr_expect(str_ends(commanded("submit"), "/1200"), "%s", commanded("submit"));
+}
+
+Test(plan_job, a_job_that_does_not_go_is_cancelled_for_ever)
+{
+    char prefix[64];
+
+    scenario_init(&s, "");
+    run(&s);
+    annotate(&s, "job-cancel");
+    (void)snprintf(prefix, sizeof prefix, "cancel/%s", job_id(&s));
+    have_failed("cancel", prefix, 1200);
+    after(&s, 60);
+    make_plan(&s);
+    make_plan(&s);
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(str_ends(commanded("cancel"), "/1200"), "%s", commanded("cancel"));
 }

@@ -12,18 +12,10 @@ static void done(void)
 
 TestSuite(plan_rollback, .fini = done, .timeout = 20);
 
-static cJSON *submitter(void)
-{
-    json_foreach (object, s.snapshot.objects)
-        if (str_eq(json_str(object, "kind"), "Job"))
-            return object;
-    return NULL;
-}
-
 static const char *submitted_with(void)
 {
     const cJSON *args = json_get(
-        cJSON_GetArrayItem(json_get(submitter(), "spec.template.spec.containers"), 0), "args");
+        cJSON_GetArrayItem(json_get(submitter(&s), "spec.template.spec.containers"), 0), "args");
 
     return cJSON_GetStringValue(cJSON_GetArrayItem(args, cJSON_GetArraySize(args) - 1));
 }
@@ -63,7 +55,7 @@ static void submitter_fails(void)
 {
     flink_lists(&s, "0123456789abcdef0123456789abcdef", "FINISHED");
     after(&s, 15);
-    json_set(submitter(), "status", parse("{\"failed\":1}"));
+    json_set(submitter(&s), "status", parse("{\"failed\":1}"));
     settle(&s);
     settle(&s);
 }
@@ -110,6 +102,104 @@ Test(plan_rollback, an_update_that_does_not_run_in_time_goes_back)
     after(&s, 60); /* Flink may be about to have it */
     settle(&s);
     expect_rolled_back();
+}
+
+/* Flink has the new job, and it doesn't get further than that. */
+static void is_accepted(const char *state)
+{
+    flink_lists(&s, job_id(&s), state);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Running");
+    cr_expect_str_neq(json_str(s.snapshot.cluster, "status.revision.currentRevision"),
+                      json_str(s.snapshot.cluster, "status.revision.nextRevision"));
+}
+
+static void job_fails(void)
+{
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    settle(&s);
+    expect_rolled_back();
+}
+
+Test(plan_rollback, a_job_that_flink_could_not_make_is_taken_back)
+{
+    begin(true);
+    is_accepted("INITIALIZING");
+    job_fails();
+}
+
+Test(plan_rollback, a_job_that_failed_before_its_tasks_were_deployed_is_taken_back)
+{
+    begin(true);
+    is_accepted("CREATED");
+    job_fails();
+}
+
+Test(plan_rollback, a_job_whose_state_does_not_fit_is_taken_back)
+{
+    begin(true);
+    is_accepted("RUNNING\",\"waits\":true,\"x\":\"");
+    job_fails();
+}
+
+/* It isn't stopped with a savepoint, which Flink couldn't take. */
+static void expect_taken_back_at_the_deadline(void)
+{
+    after(&s, 299);
+    settle(&s);
+    cr_expect_str_eq(submitted_with(), "bad");
+    after(&s, 2);
+    for (int i = 0; i < 5; i++) {
+        record_status(&s);
+        make_plan(&s);
+        cr_expect_null(find_command(&s, "stop"));
+        if (find_command(&s, "cancel"))
+            break;
+        carry_out(&s);
+    }
+    cr_assert(find_command(&s, "cancel"));
+    carry_out(&s);
+    flink_lists(&s, job_id(&s), "CANCELED");
+    settle(&s);
+    settle(&s);
+    expect_rolled_back();
+}
+
+Test(plan_rollback, a_job_that_gets_no_slots_is_taken_back_at_the_deadline)
+{
+    begin(true);
+    is_accepted("RUNNING\",\"waits\":true,\"x\":\"");
+    expect_taken_back_at_the_deadline();
+}
+
+Test(plan_rollback, a_job_that_stays_created_is_taken_back_at_the_deadline)
+{
+    begin(true);
+    is_accepted("CREATED");
+    expect_taken_back_at_the_deadline();
+}
+
+Test(plan_rollback, a_job_that_restarts_in_a_circle_is_taken_back_at_the_deadline)
+{
+    begin(true);
+    is_accepted("RESTARTING");
+    expect_taken_back_at_the_deadline();
+}
+
+Test(plan_rollback, a_job_that_came_up_stays_when_it_fails_later)
+{
+    begin(true);
+    is_accepted("INITIALIZING");
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    cr_expect_str_eq(json_str(s.snapshot.cluster, "status.revision.currentRevision"),
+                     json_str(s.snapshot.cluster, "status.revision.nextRevision"));
+    flink_lists(&s, job_id(&s), "FAILED");
+    after(&s, 10000);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Failed");
+    cr_expect_str_eq(submitted_with(), "bad");
 }
 
 Test(plan_rollback, the_next_change_of_the_spec_is_tried)

@@ -14,37 +14,6 @@ static void done(void)
 
 TestSuite(plan_savepoint, .fini = done, .timeout = 20);
 
-static int commands(const char *kind)
-{
-    int n = 0;
-
-    json_foreach (command, s.snapshot.commands)
-        n += str_eq(json_str(command, "kind"), kind);
-    return n;
-}
-
-static const char *job_field(const char *name)
-{
-    return json_str_or(json_get(s.snapshot.cluster, "status.components.job"), name, "");
-}
-
-static void completes(const char *location)
-{
-    char text[128];
-
-    cr_assert_str_eq(json_str_or(s.snapshot.cluster, "status.savepoint.state", ""), "InProgress");
-    (void)snprintf(text, sizeof text, "{\"completed\":true,\"location\":\"%s\"}", location);
-    trigger_completes(&s, text);
-    settle(&s);
-}
-
-static void take_savepoint(const char *location)
-{
-    annotate(&s, "savepoint");
-    settle(&s);
-    completes(location);
-}
-
 /* ---- by the clock ---- */
 
 Test(plan_savepoint, one_is_taken_every_so_many_seconds)
@@ -53,19 +22,19 @@ Test(plan_savepoint, one_is_taken_every_so_many_seconds)
     run(&s);
     after(&s, 59);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 0);
+    cr_expect_eq(commands(&s, "savepoint"), 0);
     cr_expect_eq(s.plan.wake_ms, T0 + 60000);
     after(&s, 1);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
     after(&s, 5);
-    completes("file:///s/1");
+    completes(&s, "file:///s/1");
     after(&s, 59);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1, "counted from the last one");
+    cr_expect_eq(commands(&s, "savepoint"), 1, "counted from the last one");
     after(&s, 1);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 2);
+    cr_expect_eq(commands(&s, "savepoint"), 2);
 }
 
 Test(plan_savepoint, one_that_fails_is_tried_again_after_10_s_then_less_and_less_often)
@@ -77,23 +46,24 @@ Test(plan_savepoint, one_that_fails_is_tried_again_after_10_s_then_less_and_less
     after(&s, 60);
     settle(&s);
     for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
-        cr_assert_eq(commands("savepoint"), (int)i + 1);
+        cr_assert_eq(commands(&s, "savepoint"), (int)i + 1);
         trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
         settle(&s);
         after(&s, delays[i] - 1);
         settle(&s);
-        cr_expect_eq(commands("savepoint"), (int)i + 1, "after failure %zu", i + 1);
+        cr_expect_eq(commands(&s, "savepoint"), (int)i + 1, "after failure %zu", i + 1);
         after(&s, 1);
         settle(&s);
     }
-    completes("file:///s/1");
+    completes(&s, "file:///s/1");
     after(&s, 60);
     settle(&s);
     trigger_completes(&s, "{\"completed\":true,\"failure\":\"disk full\"}");
     settle(&s);
     after(&s, 10);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), (int)ARRAY_SIZE(delays) + 3, "a success is a new start");
+    cr_expect_eq(commands(&s, "savepoint"), (int)ARRAY_SIZE(delays) + 3,
+                 "a success is a new start");
 }
 
 Test(plan_savepoint, one_is_taken_at_the_times_of_a_cron_expression)
@@ -102,18 +72,18 @@ Test(plan_savepoint, one_is_taken_at_the_times_of_a_cron_expression)
     run(&s); /* at 14:13:20 */
     after(&s, 399);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 0);
+    cr_expect_eq(commands(&s, "savepoint"), 0);
     after(&s, 1); /* 14:20:00 */
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.savepoint.triggerReason"), "scheduled");
-    completes("file:///s/1");
+    completes(&s, "file:///s/1");
     after(&s, 599);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
     after(&s, 1);
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 2);
+    cr_expect_eq(commands(&s, "savepoint"), 2);
 }
 
 Test(plan_savepoint, one_is_taken_when_its_number_is_raised)
@@ -122,9 +92,9 @@ Test(plan_savepoint, one_is_taken_when_its_number_is_raised)
     run(&s);
     json_set_int(s.snapshot.cluster, "spec.job.savepointGeneration", 1);
     settle(&s);
-    completes("file:///s/1");
+    completes(&s, "file:///s/1");
     settle(&s);
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
     cr_expect_eq(json_int(s.snapshot.cluster, "status.components.job.savepointGeneration", 0), 1);
 }
 
@@ -174,7 +144,7 @@ static void take_savepoints(int n)
 
     for (int i = 1; i <= n; i++) {
         (void)snprintf(location, sizeof location, "file:///s/%d", i);
-        take_savepoint(location);
+        take_savepoint(&s, location);
         after(&s, 60);
     }
 }
@@ -184,10 +154,10 @@ Test(plan_savepoint, the_newest_are_kept_and_the_others_disposed_of)
     scenario_init(&s, SAVEPOINTS ",\"savepointRetention\":{\"count\":2}");
     run(&s);
     take_savepoints(2);
-    cr_expect_eq(commands("dispose"), 0);
-    take_savepoint("file:///s/3");
+    cr_expect_eq(commands(&s, "dispose"), 0);
+    take_savepoint(&s, "file:///s/3");
     settle(&s);
-    cr_expect_eq(commands("dispose"), 1);
+    cr_expect_eq(commands(&s, "dispose"), 1);
     cr_expect_str_eq(json_str(cJSON_GetArrayItem(s.snapshot.commands, 4), "args.path"),
                      "file:///s/1");
     cr_expect_eq(listed(), 3, "not before Flink says that it's done");
@@ -195,7 +165,7 @@ Test(plan_savepoint, the_newest_are_kept_and_the_others_disposed_of)
     cr_expect_eq(listed(), 3);
     flink_says("{\"completed\":true}");
     cr_expect_eq(listed(), 2);
-    cr_expect_eq(commands("dispose"), 1);
+    cr_expect_eq(commands(&s, "dispose"), 1);
 }
 
 static void dispose_of_one(void)
@@ -205,7 +175,7 @@ static void dispose_of_one(void)
     take_savepoints(2);
     json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
     settle(&s);
-    cr_assert_eq(commands("dispose"), 1);
+    cr_assert_eq(commands(&s, "dispose"), 1);
 }
 
 /* Flink 1.20 gives a disposal an id of its own, whatever it is asked for. */
@@ -224,16 +194,16 @@ Test(plan_savepoint, a_disposal_that_fails_is_tried_again_but_not_for_ever)
 {
     dispose_of_one();
     for (int i = 1; i <= 3; i++) {
-        cr_expect_eq(commands("dispose"), i);
+        cr_expect_eq(commands(&s, "dispose"), i);
         cr_expect_eq(listed(), 2);
         flink_says("{\"completed\":true,\"failure\":\"no permission\"}");
         after(&s, 59);
         settle(&s);
-        cr_expect_eq(commands("dispose"), i);
+        cr_expect_eq(commands(&s, "dispose"), i);
         after(&s, 1);
         settle(&s);
     }
-    cr_expect_eq(commands("dispose"), 3);
+    cr_expect_eq(commands(&s, "dispose"), 3);
     cr_expect_eq(listed(), 1);
 }
 
@@ -245,7 +215,7 @@ Test(plan_savepoint, one_that_somebody_removed_is_disposed_of)
     cr_expect_eq(listed(), 1);
     after(&s, 1000);
     settle(&s);
-    cr_expect_eq(commands("dispose"), 1);
+    cr_expect_eq(commands(&s, "dispose"), 1);
 }
 
 Test(plan_savepoint, a_jobmanager_that_forgot_a_disposal_is_told_again)
@@ -254,7 +224,7 @@ Test(plan_savepoint, a_jobmanager_that_forgot_a_disposal_is_told_again)
     flink_says("{\"completed\":false,\"unknown\":true}");
     after(&s, 60);
     settle(&s);
-    cr_expect_eq(commands("dispose"), 2);
+    cr_expect_eq(commands(&s, "dispose"), 2);
     flink_says("{\"completed\":true}");
     cr_expect_eq(listed(), 1);
 }
@@ -276,7 +246,7 @@ Test(plan_savepoint, those_that_are_too_old_are_disposed_of_but_never_the_newest
     flink_says("{\"completed\":true}");
     cr_expect_str_eq(disposed(), "");
     cr_expect_eq(s.plan.wake_ms, 0);
-    cr_expect_eq(commands("dispose"), 2);
+    cr_expect_eq(commands(&s, "dispose"), 2);
 }
 
 Test(plan_savepoint, what_the_job_is_started_from_is_kept_however_the_user_writes_it)
@@ -291,7 +261,7 @@ Test(plan_savepoint, what_the_job_is_started_from_is_kept_however_the_user_write
         json_set(s.snapshot.cluster, "spec.job.savepointRetention", parse("{\"count\":1}"));
         settle(&s);
         flink_says("{\"completed\":true}");
-        cr_expect_eq(commands("dispose"), 1);
+        cr_expect_eq(commands(&s, "dispose"), 1);
         cr_expect_str_eq(
             json_str(cJSON_GetArrayItem(json_get(s.snapshot.cluster, "status.savepoints"), 1),
                      "location"),
@@ -306,7 +276,7 @@ Test(plan_savepoint, many_that_are_young_are_not_forgotten_before_they_are_old)
     scenario_init(&s, SAVEPOINTS ",\"savepointRetention\":{\"maxAgeSeconds\":86400}");
     run(&s);
     take_savepoints(50);
-    cr_expect_eq(commands("dispose"), 0);
+    cr_expect_eq(commands(&s, "dispose"), 0);
     after(&s, 86400 - 50 * 60);
     cr_expect_str_eq(disposed(), "");
     after(&s, 1);
@@ -323,34 +293,10 @@ Test(plan_savepoint, without_retention_the_last_20_are_remembered)
 
 /* ---- what a run goes on from ---- */
 
-static void checkpoint(const char *path, int64_t at_s, bool last)
-{
-    char key[64], text[256];
-
-    (void)snprintf(key, sizeof key, "checkpoints/%s", job_id(&s));
-    (void)snprintf(text, sizeof text,
-                   "{\"completed\":{\"id\":1,\"path\":\"%s\",\"time\":%lld}%s,\"since\":1}", path,
-                   (long long)(T0 + at_s * 1000), last ? ",\"last\":true" : "");
-    observe(&s, key, text);
-}
-
-/* It runs, has a savepoint of second 10 and a checkpoint of second 40, and fails at 60. */
-static void run_and_fail(bool last)
-{
-    scenario_init(&s, LATEST);
-    run(&s);
-    after(&s, 10);
-    take_savepoint("file:///s/1");
-    after(&s, 50);
-    checkpoint("file:///c/chk-7", 40, last);
-    flink_lists(&s, job_id(&s), "FAILED");
-    settle(&s);
-}
-
 Test(plan_savepoint, a_newer_checkpoint_is_gone_on_from)
 {
-    run_and_fail(true);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/chk-7");
+    run_and_fail(&s, LATEST, true);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/chk-7");
 }
 
 Test(plan_savepoint, an_older_checkpoint_is_not)
@@ -358,115 +304,27 @@ Test(plan_savepoint, an_older_checkpoint_is_not)
     scenario_init(&s, LATEST);
     run(&s);
     after(&s, 50);
-    take_savepoint("file:///s/1");
-    checkpoint("file:///c/chk-7", 40, true);
+    take_savepoint(&s, "file:///s/1");
+    checkpoint(&s, "file:///c/chk-7", 40, true);
     flink_lists(&s, job_id(&s), "FAILED");
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/1");
 }
 
 Test(plan_savepoint, the_last_checkpoint_of_a_failed_job_is_waited_for_but_not_for_ever)
 {
-    run_and_fail(false);
-    cr_expect_eq(commands("submit"), 1);
+    run_and_fail(&s, LATEST, false);
+    cr_expect_eq(commands(&s, "submit"), 1);
     cr_expect_eq(s.plan.wake_ms, T0 + 70000);
-    checkpoint("file:///c/chk-8", 55, true);
+    checkpoint(&s, "file:///c/chk-8", 55, true);
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/chk-8");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/chk-8");
     scenario_done(&s);
 
-    run_and_fail(false);
+    run_and_fail(&s, LATEST, false);
     after(&s, 10);
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/chk-7");
-}
-
-static void cannot_find(const char *location)
-{
-    char key[64], text[512];
-
-    (void)snprintf(key, sizeof key, "exceptions/%s", job_id(&s));
-    (void)snprintf(text, sizeof text,
-                   "{\"exceptions\":[\"JobInitializationException: Could not start the "
-                   "JobMaster.\\nCaused by: java.io.FileNotFoundException: Cannot find checkpoint "
-                   "or savepoint file/directory '%s' on file system 'file'.\"],\"since\":1}",
-                   location);
-    observe(&s, key, text);
-    flink_lists(&s, job_id(&s), "FAILED");
-    settle(&s);
-}
-
-Test(plan_savepoint, in_place_of_a_checkpoint_that_is_gone_comes_the_last_savepoint)
-{
-    run_and_fail(true);
-    cannot_find("file:///c/chk-7");
-    after(&s, 10);
-    settle(&s);
-    cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
-    flink_lists(&s, job_id(&s), "RUNNING");
-    settle(&s);
-    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/1");
-}
-
-Test(plan_savepoint, a_checkpoint_that_is_gone_and_a_savepoint_that_is_too_old_are_said)
-{
-    run_and_fail(true);
-    after(&s, 1000);
-    cannot_find("file:///c/chk-7");
-    after(&s, 10);
-    make_plan(&s);
-    cr_expect_str_eq(s.plan.blocked, "StateMissing");
-    settle(&s);
-    cr_expect_str_neq(job_field("fromSavepoint"), "file:///s/1");
-}
-
-Test(plan_savepoint, a_savepoint_that_is_gone_is_said_and_nothing_else_taken_for_it)
-{
-    scenario_init(&s, LATEST);
-    run(&s);
-    take_savepoint("file:///s/1");
-    after(&s, 10);
-    take_savepoint("file:///s/2");
-    checkpoint("file:///c/chk-7", 5, true);
-    flink_lists(&s, job_id(&s), "FAILED");
-    settle(&s);
-    cannot_find("file:///s/2");
-    make_plan(&s);
-    cr_expect_str_eq(s.plan.blocked, "StateMissing");
-    cr_expect(strstr(s.plan.blocked_text, "file:///s/2"), "%s", s.plan.blocked_text);
-    after(&s, 10);
-    settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/2", "it may be back");
-    cannot_find("file:///s/2");
-    json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/1");
-    settle(&s);
-    cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
-}
-
-Test(plan_savepoint, why_a_run_failed_is_learnt_after_its_restart_was_decided_too)
-{
-    scenario_init(&s, SAVEPOINTS RESTARTS);
-    run(&s);
-    take_savepoint("file:///s/1");
-    after(&s, 10);
-    flink_lists(&s, job_id(&s), "FAILED");
-    settle(&s);
-    flink_lists(&s, job_id(&s), "FAILED");
-    settle(&s);
-    cr_assert_str_eq(job_state(&s), "Restarting");
-    cr_assert_null(json_get(s.snapshot.cluster, "status.components.job.failureReasons"));
-    cannot_find("file:///s/1");
-    cr_expect(json_get(s.snapshot.cluster, "status.components.job.failureReasons"));
-    make_plan(&s);
-    cr_expect_str_eq(s.plan.blocked, "StateMissing");
-}
-
-static void change_args(const char *args)
-{
-    json_set(s.snapshot.cluster, "spec.job.args", parse(args));
-    settle(&s);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/chk-7");
 }
 
 Test(plan_savepoint, a_run_that_fails_before_flink_has_made_it_leaves_the_final_savepoint_good)
@@ -475,18 +333,20 @@ Test(plan_savepoint, a_run_that_fails_before_flink_has_made_it_leaves_the_final_
 
     scenario_init(&s, SAVEPOINTS);
     run(&s);
-    change_args("[\"--new\"]");
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
     flink_lists(&s, job_id(&s), "FINISHED");
-    completes(location);
+    completes(&s, location);
     cr_assert_str_eq(job_state(&s), "Deploying");
     flink_lists(&s, job_id(&s), "INITIALIZING");
     settle(&s);
     flink_lists(&s, job_id(&s), "FAILED");
     settle(&s);
     cr_assert_str_eq(job_state(&s), "Failed");
-    change_args("[\"--mended\"]");
+    change_args(&s, "[\"--mended\"]");
+    settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), location);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), location);
     flink_lists(&s, job_id(&s), "INITIALIZING");
     settle(&s);
     flink_lists(&s, job_id(&s), "RUNNING");
@@ -494,6 +354,7 @@ Test(plan_savepoint, a_run_that_fails_before_flink_has_made_it_leaves_the_final_
     cr_expect_not(json_has(s.snapshot.cluster, "status.components.job.finalSavepoint"));
     flink_lists(&s, job_id(&s), "FAILED");
     settle(&s);
-    change_args("[\"--newer\"]");
+    change_args(&s, "[\"--newer\"]");
+    settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed", "it ran");
 }

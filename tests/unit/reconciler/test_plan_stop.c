@@ -18,20 +18,6 @@ static void done(void)
 
 TestSuite(plan_stop, .fini = done, .timeout = 20);
 
-static int commands(const char *kind)
-{
-    int n = 0;
-
-    json_foreach (command, s.snapshot.commands)
-        n += str_eq(json_str(command, "kind"), kind);
-    return n;
-}
-
-static const char *job_field(const char *name)
-{
-    return json_str_or(json_get(s.snapshot.cluster, "status.components.job"), name, "");
-}
-
 static void start_restarting(const char *job)
 {
     scenario_init(&s, job);
@@ -45,40 +31,27 @@ static void restarts(void)
     settle(&s);
 }
 
-static void take_savepoint(void)
-{
-    annotate(&s, "savepoint");
-    settle(&s);
-    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
-    settle(&s);
-    after(&s, 5);
-}
-
-static void change_args(void)
-{
-    json_set(s.snapshot.cluster, "spec.job.args", parse("[\"--new\"]"));
-}
-
 static void expect_waiting(const char *text)
 {
     settle(&s);
     make_plan(&s);
     cr_expect_str_eq(s.plan.blocked, "StopNeedsSavepoint");
     cr_expect(strstr(s.plan.blocked_text, text), "%s", s.plan.blocked_text);
-    cr_expect_eq(commands("cancel"), 0);
-    cr_expect_eq(commands("stop"), 0);
+    cr_expect_eq(commands(&s, "cancel"), 0);
+    cr_expect_eq(commands(&s, "stop"), 0);
 }
 
 Test(plan_stop, a_restarting_job_is_cancelled_without_a_savepoint_when_it_does_not_come_up_in_time)
 {
     start_restarting(SAVEPOINTS);
-    take_savepoint();
+    take_savepoint(&s, "file:///s/1");
+    after(&s, 5);
     restarts();
     annotate(&s, "job-cancel");
     expect_waiting("RESTARTING");
     after(&s, PATIENCE_S);
     settle(&s);
-    cr_expect_eq(commands("cancel"), 1);
+    cr_expect_eq(commands(&s, "cancel"), 1);
     flink_lists(&s, job_id(&s), "CANCELED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Cancelled");
@@ -96,8 +69,8 @@ Test(plan_stop, a_restarting_job_is_stopped_with_a_savepoint_as_soon_as_it_runs)
     after(&s, 60);
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
-    cr_expect_eq(commands("stop"), 1);
-    cr_expect_eq(commands("cancel"), 0);
+    cr_expect_eq(commands(&s, "stop"), 1);
+    cr_expect_eq(commands(&s, "cancel"), 0);
 }
 
 Test(plan_stop, a_request_for_a_savepoint_of_a_restarting_job_fails_in_the_end)
@@ -113,31 +86,33 @@ Test(plan_stop, a_request_for_a_savepoint_of_a_restarting_job_fails_in_the_end)
     settle(&s);
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Failed");
     cr_expect(strstr(json_str_or(s.snapshot.cluster, "status.control.message", ""), "RESTARTING"));
-    cr_expect_eq(commands("savepoint"), 0);
+    cr_expect_eq(commands(&s, "savepoint"), 0);
 }
 
 Test(plan_stop, an_update_of_a_restarting_job_goes_on_from_a_savepoint_that_is_young_enough)
 {
     start_restarting(LONG_AGE);
-    take_savepoint();
+    take_savepoint(&s, "file:///s/1");
+    after(&s, 5);
     restarts();
-    change_args();
+    change_args(&s, "[\"--new\"]");
     expect_waiting("it is waited for until");
     after(&s, PATIENCE_S);
     settle(&s);
-    cr_expect_eq(commands("cancel"), 1);
+    cr_expect_eq(commands(&s, "cancel"), 1);
     flink_lists(&s, job_id(&s), "CANCELED");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///s/1");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/1");
 }
 
 Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
 {
     start_restarting(SAVEPOINTS ",\"maxStateAgeToRestoreSeconds\":60");
-    take_savepoint();
+    take_savepoint(&s, "file:///s/1");
+    after(&s, 5);
     restarts();
-    change_args();
+    change_args(&s, "[\"--new\"]");
     after(&s, DAY_S);
     expect_waiting("maxStateAgeToRestoreSeconds");
 }
@@ -179,14 +154,14 @@ Test(plan_stop, a_suspension_of_a_restarting_job_keeps_its_newest_retained_check
     expect_waiting("it is waited for until");
     after(&s, PATIENCE_S);
     settle(&s);
-    cr_expect_eq(commands("cancel"), 1);
+    cr_expect_eq(commands(&s, "cancel"), 1);
     flink_lists(&s, job_id(&s), "CANCELED");
     tell_last_checkpoint("file:///c/7");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Pending");
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/7");
 }
 
 Test(plan_stop, the_checkpoint_to_go_on_from_outlives_the_journal)
@@ -206,7 +181,7 @@ Test(plan_stop, the_checkpoint_to_go_on_from_outlives_the_journal)
     s.snapshot.observations = cJSON_CreateObject();
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/7");
 }
 
 Test(plan_stop, a_checkpoint_that_goes_with_a_cancelled_job_is_none_to_go_on_from)
@@ -235,7 +210,7 @@ Test(plan_stop, a_failed_job_goes_on_from_the_checkpoint_that_is_told_after_its_
     tell_last_checkpoint("file:///c/8");
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/8");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/8");
 }
 
 Test(plan_stop, a_failed_job_does_not_wait_for_ever_for_its_last_checkpoint)
@@ -249,7 +224,7 @@ Test(plan_stop, a_failed_job_does_not_wait_for_ever_for_its_last_checkpoint)
     settle(&s);
     after(&s, 10);
     settle(&s);
-    cr_expect_str_eq(job_field("fromSavepoint"), "file:///c/7");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/7");
 }
 
 Test(plan_stop, a_suspension_whose_savepoint_fails_says_why_it_waits)
@@ -264,7 +239,7 @@ Test(plan_stop, a_suspension_whose_savepoint_fails_says_why_it_waits)
     cr_expect(strstr(s.plan.blocked_text, "disk full"), "%s", s.plan.blocked_text);
     after(&s, 11);
     settle(&s);
-    cr_expect_eq(commands("stop"), 2, "it is tried again");
+    cr_expect_eq(commands(&s, "stop"), 2, "it is tried again");
 }
 
 /* Flink 1.14 refuses a request with a trigger id. */
@@ -278,7 +253,7 @@ Test(plan_stop, the_trigger_id_that_an_old_flink_makes_up_is_followed)
     run(&s);
     annotate(&s, "savepoint");
     settle(&s);
-    cr_assert_eq(commands("savepoint"), 1);
+    cr_assert_eq(commands(&s, "savepoint"), 1);
     command = cJSON_GetArrayItem(s.snapshot.commands, cJSON_GetArraySize(s.snapshot.commands) - 1);
     cr_expect(json_bool(command, "args.flinkNames", false));
     json_set_str(command, "result.triggerId", made_up);
@@ -289,9 +264,9 @@ Test(plan_stop, the_trigger_id_that_an_old_flink_makes_up_is_followed)
     trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
     settle(&s);
     settle(&s);
-    cr_expect_str_eq(job_field("savepointLocation"), "file:///s/1");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///s/1");
     cr_expect_str_eq(json_str(s.snapshot.cluster, "status.control.state"), "Succeeded");
-    cr_expect_eq(commands("savepoint"), 1);
+    cr_expect_eq(commands(&s, "savepoint"), 1);
 }
 
 Test(plan_stop, a_new_flink_is_given_the_trigger_id)

@@ -93,3 +93,27 @@ Test(plan_update, one_that_somebody_else_added_is_left_alone)
     make_plan(&s);
     cr_expect_eq(s.plan.n, 0);
 }
+
+Test(plan_update, the_jobmanager_of_a_submission_that_is_not_seen_yet_stays)
+{
+    scenario_init(&s, ",\"savepointsDir\":\"file:///s\"");
+    settle(&s);
+    change("spec.job.args", "[\"--a\"]");
+    end_job();
+    settle(&s);
+    for (cJSON *o = s.snapshot.objects->child; o; o = o->next) {
+        if (str_eq(json_str(o, "kind"), "Job")) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, o));
+            break;
+        }
+    }
+    status_str(&s, "components.job.state", "Updating");
+    status_str(&s, "components.job.id", RUN1);
+    change("spec.image.name", "\"flink:1.20.9\"");
+    make_plan(&s);
+    cr_expect_not(deletes("c-jobmanager"));
+    cr_expect_eq(s.plan.wake_ms, s.now_ms + VIEW_SUBMIT_SEEN_MS);
+    after(&s, VIEW_SUBMIT_SEEN_MS / 1000);
+    make_plan(&s);
+    cr_expect(deletes("c-jobmanager"), "it was deleted again");
+}

@@ -17,6 +17,26 @@ static void job_cluster(const char *status)
     known_components(&k);
 }
 
+/* It runs as specified, but for its job. */
+static void cluster_with(enum job_state job)
+{
+    job_cluster(RUNNING);
+    known_read(&k);
+    known_job(&k, job);
+}
+
+static void cleans_up(const char *policy)
+{
+    k.l.cleanup = true;
+    k.l.cleanup_policy = policy;
+}
+
+static void says(const char *reason, const char *message)
+{
+    str_copy(k.l.reason, sizeof k.l.reason, reason);
+    str_copy(k.l.message, sizeof k.l.message, message);
+}
+
 static void expect(const char *type, const char *status, const char *reason, const char *message)
 {
     const cJSON *c = condition(k.status, type);
@@ -31,9 +51,7 @@ static void expect(const char *type, const char *status, const char *reason, con
 
 Test(conditions, a_running_job_is_ready_and_settled)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_RUNNING);
+    cluster_with(JOB_RUNNING);
     known_status(&k);
     expect("Ready", "True", "JobRunning", "runs");
     expect("Progressing", "False", "Settled", "");
@@ -51,22 +69,16 @@ Test(conditions, a_session_cluster_is_ready_when_it_runs)
 
 Test(conditions, a_finished_job_in_a_kept_cluster_is_ready)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_SUCCEEDED);
-    k.l.cleanup = true;
-    k.l.cleanup_policy = "KeepCluster";
+    cluster_with(JOB_SUCCEEDED);
+    cleans_up("KeepCluster");
     known_status(&k);
     expect("Ready", "True", "JobSucceeded", "finished");
 }
 
 Test(conditions, a_finished_job_whose_cluster_is_taken_down_isnt_ready)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_SUCCEEDED);
-    k.l.cleanup = true;
-    k.l.cleanup_policy = "DeleteCluster";
+    cluster_with(JOB_SUCCEEDED);
+    cleans_up("DeleteCluster");
     known_status(&k);
     expect("Ready", "False", "JobSucceeded", "finished");
     expect("Progressing", "True", "Stopping", "taken down");
@@ -89,9 +101,7 @@ Test(conditions, a_cluster_that_is_being_made_says_what_it_waits_for)
 
 Test(conditions, a_job_that_is_being_submitted_isnt_ready_yet)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_DEPLOYING);
+    cluster_with(JOB_DEPLOYING);
     known_status(&k);
     expect("Ready", "False", "JobDeploying", "submitted");
     expect("Progressing", "True", "JobDeploying", "");
@@ -99,9 +109,7 @@ Test(conditions, a_job_that_is_being_submitted_isnt_ready_yet)
 
 Test(conditions, a_failed_job_degrades_and_says_why)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_FAILED);
+    cluster_with(JOB_FAILED);
     json_set(k.l.job, "failureReasons", parse("['java.lang.Exception: bang']"));
     known_status(&k);
     expect("Ready", "False", "JobFailed", "bang");
@@ -110,11 +118,8 @@ Test(conditions, a_failed_job_degrades_and_says_why)
 
 Test(conditions, what_life_says_is_the_reason)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_FAILED);
-    str_copy(k.l.reason, sizeof k.l.reason, "NoSavepoint");
-    str_copy(k.l.message, sizeof k.l.message, "there is no savepoint to restart from");
+    cluster_with(JOB_FAILED);
+    says("NoSavepoint", "there is no savepoint to restart from");
     known_status(&k);
     expect("Ready", "False", "NoSavepoint", "no savepoint");
     expect("Degraded", "True", "NoSavepoint", "no savepoint");
@@ -129,8 +134,7 @@ Test(conditions, pods_come_before_the_job_as_they_are_the_cause)
               "tag'}}}]}}");
     known_read(&k);
     known_job(&k, JOB_FAILED);
-    str_copy(k.l.reason, sizeof k.l.reason, "JobFailed");
-    str_copy(k.l.message, sizeof k.l.message, "no slots");
+    says("JobFailed", "no slots");
     known_status(&k);
     expect("Ready", "False", "ImagePullBackOff", "no such tag");
     expect("Degraded", "True", "ImagePullBackOff", "no slots");
@@ -151,9 +155,7 @@ Test(conditions, a_running_job_stays_ready_while_a_pod_beside_it_has_trouble)
 
 Test(conditions, an_invalid_spec_is_not_ready_whatever_runs)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_RUNNING);
+    cluster_with(JOB_RUNNING);
     k.v.invalid = true;
     str_copy(k.v.invalid_text, sizeof k.v.invalid_text, "spec.job.parallelism: must be >= 1");
     known_status(&k);
@@ -163,9 +165,7 @@ Test(conditions, an_invalid_spec_is_not_ready_whatever_runs)
 
 Test(conditions, deletion_and_suspension_are_no_trouble)
 {
-    job_cluster(RUNNING);
-    known_read(&k);
-    known_job(&k, JOB_PENDING);
+    cluster_with(JOB_PENDING);
     k.l.suspended = true;
     known_status(&k);
     expect("Ready", "False", "Suspended", "spec.job.suspend");
@@ -182,8 +182,7 @@ Test(conditions, a_stopped_cluster_is_settled)
                "{'state':'Stopped','components':{'job':{'state':'Succeeded'}}}");
     known_read(&k);
     known_job(&k, JOB_SUCCEEDED);
-    k.l.cleanup = true;
-    k.l.cleanup_policy = "DeleteCluster";
+    cleans_up("DeleteCluster");
     known_status(&k);
     expect("Progressing", "False", "Stopped", "");
 }
@@ -197,8 +196,7 @@ Test(conditions, without_its_taskmanagers_by_policy_a_cluster_is_settled_too)
     known_child(&k, "Service", "c-jobmanager", "{'spec':{'clusterIP':'10.0.0.1'}}");
     known_read(&k);
     known_job(&k, JOB_SUCCEEDED);
-    k.l.cleanup = true;
-    k.l.cleanup_policy = "DeleteTaskManager";
+    cleans_up("DeleteTaskManager");
     known_status(&k);
     expect_str(k.status, "state", "PartiallyStopped");
     expect("Progressing", "False", "Stopped", "");

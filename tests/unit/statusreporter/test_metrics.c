@@ -59,8 +59,10 @@ Test(metrics, savepoints_age_and_restarts_count)
 
     t->job = JOB_RUNNING;
     t->savepoint_ms = NOW - 90 * 1000LL;
+    t->savepoint_failures = 2;
     t->restarts = 3;
     expect("flinkd_job_savepoint_age_seconds{namespace=\"ns\",name=\"c\"} 90");
+    expect("flinkd_job_savepoint_failures_total{namespace=\"ns\",name=\"c\"} 2");
     expect("flinkd_job_restarts{namespace=\"ns\",name=\"c\"} 3");
 }
 

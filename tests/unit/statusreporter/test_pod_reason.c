@@ -133,6 +133,13 @@ Test(pod_reason, a_crash_is_told_until_the_container_is_ready_again)
     expect_nothing();
 }
 
+Test(pod_reason, a_pod_that_has_failed_for_good_does_not_crash_in_a_loop)
+{
+    pod("c-job-submitter-x", NULL, "Failed",
+        "{'state':{'terminated':{'exitCode':1,'message':'oops'}}}");
+    expect_nothing();
+}
+
 Test(pod_reason, running_out_of_memory_names_the_limit)
 {
     pod("c-taskmanager-0", "taskmanager", "Running",
@@ -142,6 +149,19 @@ Test(pod_reason, running_out_of_memory_names_the_limit)
     expect(0, "OOMKilled",
            "pod c-taskmanager-0, container flink: was killed for using more memory than its limit "
            "of 2Gi");
+}
+
+Test(pod_reason, an_init_container_that_runs_out_of_memory_names_its_own_limit)
+{
+    known_pod(&k, "c-taskmanager-0", "taskmanager",
+              "{'spec':{'containers':[{'name':'fetch','resources':{'limits':{'memory':'9Gi'}}}],"
+              "'initContainers':[{'name':'fetch','resources':{'limits':{'memory':'64Mi'}}}]},"
+              "'status':{'phase':'Pending','initContainerStatuses':[{'name':'fetch','ready':false,"
+              "'state':{'terminated':{'exitCode':137,'reason':'OOMKilled'}}}]}}");
+    look();
+    expect(0, "OOMKilled",
+           "pod c-taskmanager-0, init container fetch: was killed for using more memory than its "
+           "limit of 64Mi");
 }
 
 Test(pod_reason, what_the_scheduler_says_is_passed_on)
@@ -185,6 +205,70 @@ Test(pod_reason, the_end_of_a_submitter_is_the_jobs_business)
                 "{'metadata':{'labels':{'job-name':'c-job-submitter'}},"
                 "'spec':{'restartPolicy':'Never'},'status':{'phase':'Failed',"
                 "'containerStatuses':[{'name':'main','state':{'terminated':{'exitCode':1}}}]}}");
+    expect_nothing();
+}
+
+static void job_state_is(const char *state)
+{
+    json_set(k.snapshot.cluster, "status.components.job", cJSON_CreateObject());
+    json_set_str(k.snapshot.cluster, "status.components.job.state", state);
+}
+
+/* The pod of a Job, whose container has ended. */
+static void ended_pod(const char *container, const char *end)
+{
+    bool is_submitter = str_eq(container, "main");
+    _cleanup_(freep) char *text = str_printf(
+        "{'metadata':{'labels':{'job-name':'%s','component':'%s'}},'spec':{'restartPolicy':'Never',"
+        "'containers':[{'name':'%s','resources':{'limits':{'memory':'1Gi'}}}]},"
+        "'status':{'phase':'Failed','containerStatuses':[{'name':'%s','state':{'terminated':%s}}]"
+        "}}",
+        is_submitter ? "c-job-submitter" : "c-jobmanager", is_submitter ? "" : container, container,
+        container, end);
+
+    known_child(&k, "Pod", "c-x", text);
+}
+
+Test(pod_reason, a_submitter_that_ran_out_of_memory_is_told)
+{
+    job_state_is("Deploying");
+    ended_pod("main", "{'exitCode':137,'reason':'OOMKilled'}");
+    look();
+    expect(0, "OOMKilled",
+           "pod c-x, container main: was killed for using more memory than its limit of 1Gi");
+}
+
+Test(pod_reason, how_a_submitter_ended_whose_job_runs_is_no_matter)
+{
+    job_state_is("Running");
+    ended_pod("main", "{'exitCode':137,'reason':'OOMKilled'}");
+    expect_nothing();
+}
+
+static void application(const char *job_status)
+{
+    json_set_str(k.snapshot.cluster, "spec.job.mode", "Application");
+    job_state_is("Running");
+    known_child(&k, "Job", "c-jobmanager", job_status);
+    ended_pod("jobmanager", "{'exitCode':1}");
+}
+
+Test(pod_reason, an_applications_jobmanager_that_crashes_is_told_until_another_runs)
+{
+    application("{'spec':{'backoffLimit':100},'status':{'failed':1}}");
+    look();
+    expect(0, "CrashLoopBackOff", "pod c-x, container jobmanager: exits with code 1");
+    view_done(&k.v);
+    k.v = (struct view){0};
+    known_pod(&k, "c-y", "jobmanager",
+              "{'status':{'phase':'Running','containerStatuses':[{'name':'jobmanager',"
+              "'ready':true,'state':{'running':{}}}]}}");
+    expect_nothing();
+}
+
+Test(pod_reason, the_end_of_an_application_is_the_jobs_business)
+{
+    application("{'status':{'failed':1}}");
     expect_nothing();
 }
 

@@ -43,6 +43,24 @@ Test(status, workloads_without_a_status_are_zero_of_zero)
     expect_str(k.status, "state", "Creating");
 }
 
+static void expect_selector(const char *spec, const char *selector)
+{
+    known_init(&k, spec, NULL);
+    known_child(&k, "StatefulSet", "c-taskmanager",
+                "{'spec':{'selector':{'matchLabels':{'app':'mine','cluster':'c','component':'tm',"
+                "'other':'x'}}}}");
+    known_read(&k);
+    expect_json(known_status(&k), "components.taskManager.selector", selector);
+    done();
+}
+
+Test(status, an_autoscaler_finds_the_pods_whatever_podlabels_made_of_their_labels)
+{
+    expect_selector("{}", "'app=flink,cluster=c,component=taskmanager'");
+    expect_selector("{'taskManager':{'horizontalPodAutoscaler':{'maxReplicas':2}}}",
+                    "'app=mine,cluster=c,component=tm'");
+}
+
 Test(status, ready_components_make_a_running_cluster)
 {
     session("{'state':'Creating','components':{}}");

@@ -77,6 +77,20 @@ Test(facts, a_jobmanager_runs_when_its_container_does_and_it_isnt_being_deleted)
     }
 }
 
+Test(facts, a_jobmanager_is_known_by_its_workload_whatever_podlabels_say)
+{
+    _cleanup_(json_freep) cJSON *pod = parse(
+        "{\"metadata\":{\"labels\":{\"component\":\"mine\"},\"ownerReferences\":[{\"kind\":"
+        "\"StatefulSet\",\"name\":\"wc-jobmanager\",\"controller\":true}]},\"status\":{\"phase\":"
+        "\"Running\",\"containerStatuses\":[{\"name\":\"jobmanager\",\"restartCount\":2,"
+        "\"state\":{\"running\":{}}}]}}");
+    struct jobmanager_facts f;
+
+    cr_assert(facts_of_jobmanager(pod, &f));
+    cr_expect(f.running);
+    cr_expect_eq(f.restarts, 2);
+}
+
 Test(facts, a_taskmanager_is_no_jobmanager)
 {
     _cleanup_(json_freep) cJSON *pod =

@@ -46,10 +46,15 @@ Test(strip, a_pod_keeps_what_decisions_and_reasons_need)
     expect("Pod",
            "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"uid\":\"u\",\"selfLink\":\"s\","
            "\"labels\":{\"cluster\":\"c\"}},"
-           "\"spec\":{\"nodeName\":\"n\",\"volumes\":[{}],\"containers\":[{\"name\":\"main\","
+           "\"spec\":{\"nodeName\":\"n\",\"restartPolicy\":\"Never\",\"volumes\":[{}],"
+           "\"initContainers\":[{\"name\":\"fetch\",\"image\":\"i\"}],"
+           "\"containers\":[{\"name\":\"main\",\"resources\":{\"requests\":{\"cpu\":\"1\"},"
+           "\"limits\":{\"memory\":\"1Gi\"}},"
            "\"env\":[{\"name\":\"SECRET\",\"value\":\"x\"}]}]},\"status\":{\"phase\":\"Running\"}}",
            "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"uid\":\"u\",\"labels\":{\"cluster\":"
-           "\"c\"}},\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"main\"}]},"
+           "\"c\"}},\"spec\":{\"nodeName\":\"n\",\"restartPolicy\":\"Never\","
+           "\"initContainers\":[{\"name\":\"fetch\"}],"
+           "\"containers\":[{\"name\":\"main\",\"resources\":{\"limits\":{\"memory\":\"1Gi\"}}}]},"
            "\"status\":{\"phase\":\"Running\"}}");
 }
 

@@ -3,10 +3,9 @@
 
 #include <criterion/criterion.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
-#include "common/kube/base64.h"
-#include "webhook/base64.h"
 #include "webhook/ca_sync.h"
 #include "webhook/cert.h"
 #include "webhook/cert_store.h"
@@ -255,16 +254,4 @@ Test(cert, a_configuration_without_webhooks_needs_nothing)
     cr_expect_null(patch);
     cr_assert_eq(ca_sync_patch(NULL, cert.ca_pem, NOW, &patch, &err), 0);
     cr_expect_null(patch);
-}
-
-Test(cert, base64_is_padded)
-{
-    static const char *const texts[][2] = {
-        {"", ""}, {"a", "YQ=="}, {"ab", "YWI="}, {"abc", "YWJj"}, {"abcd", "YWJjZA=="}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-        _cleanup_(freep) char *text = base64_encode(texts[i][0], strlen(texts[i][0]));
-
-        cr_expect_str_eq(text, texts[i][1]);
-    }
 }

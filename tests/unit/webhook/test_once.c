@@ -52,3 +52,15 @@ Test(once, a_review_that_is_too_long_is_refused)
     input[(4 << 20) - 1] = '\0';
     cr_expect_eq(once(input, output, sizeof(output)), -EFBIG);
 }
+
+Test(once, what_is_no_review_is_answered_and_is_an_error)
+{
+    static const char *const inputs[] = {"", "garbage", "{}", "{\"kind\":\"AdmissionReview\"}"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(inputs); i++) {
+        char output[4096] = "";
+
+        cr_expect_eq(once(inputs[i], output, sizeof(output)), -EBADMSG, "%s", inputs[i]);
+        cr_expect_not_null(strstr(output, "\"allowed\":false"), "%s: %s", inputs[i], output);
+    }
+}

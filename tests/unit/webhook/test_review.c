@@ -3,10 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include "common/base/base64.h"
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
-#include "common/kube/base64.h"
 #include "common/model/names.h"
 #include "tests/lib/admission_fixture.h"
 #include "webhook/review.h"

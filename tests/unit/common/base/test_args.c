@@ -98,6 +98,12 @@ Test(args, help_names_every_flag, .init = cr_redirect_stdout)
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         cr_expect_not_null(strstr(text, table[i].name), "%s", table[i].name);
     cr_expect_not_null(strstr(text, "$FLINKD_WORKERS"));
+    cr_expect_not_null(strstr(text, "how many; default: 2 [$FLINKD_WORKERS]"), "%s", text);
+    cr_expect_not_null(strstr(text, "share; default: /var/lib/flinkd/journal.db [$"), "%s", text);
+    cr_expect_not_null(strstr(text, "or debug; default: info ["), "%s", text);
+    cr_expect_not_null(strstr(text, "empty: all; default: empty ["), "%s", text);
+    cr_expect_null(strstr(text, "current one; default"), "told in words");
+    cr_expect_not_null(strstr(text, "\n  2  wrong flag"), "%s", text);
 }
 
 Test(args, version_is_served, .init = cr_redirect_stdout)

@@ -91,6 +91,9 @@ Test(json_read, follows_paths_and_gives_fallbacks)
     cr_expect_not_null(json_get(json, "a.b.z"));
     cr_expect_null(json_get(json, "a.b.s.more"));
     cr_expect_null(json_get(json, "A.b"), "case counts");
+    cr_expect_null(json_get(json, "lis"), "the beginning of a key");
+    cr_expect_null(json_get(json, "lists"), "more than a key");
+    cr_expect_null(json_get(json, "d.e"), "a dot is between keys");
     cr_expect_str_eq(cJSON_GetStringValue(json_member(json, "d.e")), "dots");
     cr_expect_eq(json_count(json, "list"), 2);
     cr_expect_eq(json_count(json, "a.b"), 5);

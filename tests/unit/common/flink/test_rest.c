@@ -41,6 +41,30 @@ Test(flink_parse, jobs_come_newest_first)
         "\"start-time\":1}]}");
 }
 
+static void expect_waits(const char *state, const char *tasks, bool waits)
+{
+    _cleanup_(freep) char *from =
+        str_printf("{\"jobs\":[{\"jid\":\"" JOB "\",\"state\":\"%s\",\"name\":\"j\","
+                   "\"start-time\":1,\"tasks\":%s}]}",
+                   state, tasks);
+    _cleanup_(freep) char *to =
+        str_printf("{\"jobs\":[{\"jid\":\"" JOB "\",\"state\":\"%s\",\"name\":\"j\","
+                   "\"start-time\":1%s}]}",
+                   state, waits ? ",\"waits\":true" : "");
+
+    expect_parsed(flink_parse_overview, from, to);
+}
+
+Test(flink_parse, a_job_waits_until_its_tasks_run)
+{
+    expect_waits("RUNNING", "{\"total\":2,\"scheduled\":2}", true);
+    expect_waits("RUNNING", "{\"total\":2,\"running\":1,\"initializing\":1}", true);
+    expect_waits("RUNNING", "{\"total\":2,\"running\":2}", false);
+    expect_waits("RUNNING", "{\"total\":2,\"finished\":1,\"created\":1}", false);
+    expect_waits("RUNNING", "{}", false);
+    expect_waits("FAILED", "{\"total\":2}", false);
+}
+
 Test(flink_parse, exceptions_are_read_from_old_and_new_fields_once)
 {
     expect_parsed(flink_parse_exceptions, "{}", "{\"exceptions\":[]}");

@@ -143,6 +143,28 @@ Test(bus, the_socket_of_a_killed_daemon_is_no_obstacle)
     bus_free(watcher);
 }
 
+static void connect_and_die(const char *name)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.ipc", dir, name);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    close(fd);
+}
+
+Test(bus, peers_that_die_while_they_connect_make_nobody_mute)
+{
+    struct bus *watcher = bus_of("watcher", NULL), *reconciler;
+
+    for (int i = 0; i < 1000; i++)
+        connect_and_die("watcher");
+    reconciler = bus_of("reconciler", "watcher");
+    cr_expect(heard(watcher, 1));
+    bus_free(reconciler);
+    bus_free(watcher);
+}
+
 Test(bus, a_name_that_is_in_use_is_refused)
 {
     struct bus *watcher = bus_of("watcher", NULL), *second = NULL;

@@ -7,7 +7,6 @@
 
 #include "common/base/json.h"
 #include "common/base/str.h"
-#include "common/kube/base64.h"
 #include "common/kube/exec.h"
 #include "common/kube/kubeconfig.h"
 #include "common/kube/yaml.h"
@@ -60,31 +59,6 @@ Test(yaml, bounds_the_depth)
     memset(text, '[', sizeof(text));
     cr_expect_eq(yaml_parse(text, sizeof(text), &json, &err), -EINVAL);
     cr_expect_not_null(strstr(err.text, "deeply"), "%s", err.text);
-}
-
-/* ---- base64 ---- */
-
-Test(base64, is_exact)
-{
-    static const struct {
-        const char *text, *bytes;
-    } good[] = {{"YQ==", "a"}, {"YWI=", "ab"}, {"YWJj", "abc"}, {"YWJj\nZA==\n", "abcd"}};
-    static const char *const bad[] = {
-        "", "Y", "YQ", "YQ=", "=YQ=", "Y===", "YQ==YQ==", "Y*==", "===="};
-    size_t len;
-
-    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-        _cleanup_(freep) char *bytes = NULL;
-
-        cr_assert_eq(base64_decode(good[i].text, &bytes, &len), 0, "%s", good[i].text);
-        cr_expect_str_eq(bytes, good[i].bytes);
-        cr_expect_eq(len, strlen(good[i].bytes));
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        char *bytes = NULL;
-
-        cr_expect_eq(base64_decode(bad[i], &bytes, &len), -EINVAL, "%s", bad[i]);
-    }
 }
 
 /* ---- the kubeconfig ---- */

@@ -306,6 +306,13 @@ Test(admission_create, C22b_an_unknown_deployment_type_is_refused)
     expect_accepted(EDITS({"spec.taskManager.deploymentType", "\"\""}));
 }
 
+Test(admission_create, C4c_hadoops_configmap_is_named)
+{
+    expect_refused("C4c", "spec.hadoopConfig.configMapName", "ConfigMap is unspecified",
+                   EDITS({"spec.hadoopConfig", "{\"mountPath\":\"/h\"}"}));
+    expect_accepted(EDITS({"spec.hadoopConfig", "{\"configMapName\":\"h\"}"}));
+}
+
 /* ---- C23 to C29 ---- */
 
 Test(admission_create, C23_annotations_and_labels_of_the_job_are_valid)
@@ -334,6 +341,11 @@ Test(admission_create, C24b_application_mode_needs_a_class)
                           {"spec.job.pyModule", "\"m\""}));
     expect_accepted(EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", NULL},
                           {"spec.job.args", "[\"-py\",\"x.py\"]"}));
+    expect_accepted(EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", NULL},
+                          {"spec.job.args", "[\"--pyModule=m\"]"}));
+    expect_refused("C24b", "spec.job.className", "className is unspecified",
+                   EDITS({"spec.job.mode", "\"Application\""}, {"spec.job.className", "\" \""},
+                         {"spec.job.pyFile", "\" \""}));
 }
 
 Test(admission_create, C25_parallelism_is_at_least_one)
@@ -465,7 +477,9 @@ Test(admission_create, any_shape_of_a_cluster_is_survived)
 
         cluster_validate(shape, NULL, 0, &f);
         cr_expect_gt(f.n_errors, 0, "%s", shapes[i]);
+        cluster_warn(shape, NULL, &f);
         cluster_validate(shape, shape, 0, &f);
+        cluster_warn(shape, shape, &f);
         cJSON_Delete(shape);
     }
 }

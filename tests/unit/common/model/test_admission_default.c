@@ -190,6 +190,16 @@ Test(admission_default, quantities_are_canonical)
          "{\"maxReplicas\":2,\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"memory\","
          "\"target\":"
          "{\"type\":\"AverageValue\",\"averageValue\":\"1Gi\"}}}]}"},
+        {"spec.taskManager.horizontalPodAutoscaler",
+         "{\"maxReplicas\":2,\"behavior\":{\"scaleUp\":{\"tolerance\":0.05},"
+         "\"scaleDown\":{\"tolerance\":\"0.050\"}}}",
+         "{\"maxReplicas\":2,\"behavior\":{\"scaleUp\":{\"tolerance\":\"50m\"},"
+         "\"scaleDown\":{\"tolerance\":\"50m\"}}}"},
+        {"spec.taskManager.volumeClaimTemplates",
+         "[{\"metadata\":{},\"spec\":{\"resources\":{}},\"status\":{\"capacity\":{\"storage\":"
+         "\"1024Mi\"},\"allocatedResources\":{\"storage\":1000}}}]",
+         "[{\"metadata\":{},\"spec\":{\"resources\":{}},\"status\":{\"capacity\":{\"storage\":"
+         "\"1Gi\"},\"allocatedResources\":{\"storage\":\"1k\"}}}]"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -268,6 +278,14 @@ Test(admission_default, a_malformed_quantity_is_not_decoded)
                        "quantities must match");
     expect_undecodable("spec.taskManager.memoryOffHeapMin", "\"1X\"", "\"1X\"");
     expect_undecodable("spec.job.resources.requests.cpu", "[]", "quantities");
+}
+
+Test(admission_default, a_malformed_quantity_is_named_by_its_place)
+{
+    expect_undecodable(
+        "spec.jobManager.sidecars",
+        "[{\"name\":\"a\"},{\"name\":\"b\",\"resources\":{\"limits\":{\"cpu\":\"x\"}}}]",
+        "spec.jobManager.sidecars[1].resources.limits.cpu: \"x\"");
 }
 
 Test(admission_default, null_is_absent)

@@ -55,13 +55,34 @@ Test(admission_warn, task_slots_that_are_no_number)
 {
     warns("numberOfTaskSlots",
           EDITS({"spec.flinkProperties", "{\"taskmanager.numberOfTaskSlots\":\"many\"}"}));
+    warns("numberOfTaskSlots \"0\" is no number of slots",
+          EDITS({"spec.flinkProperties", "{\"taskmanager.numberOfTaskSlots\":\"0\"}"}));
+}
+
+Test(admission_warn, a_rest_api_that_only_speaks_tls)
+{
+    warns("flinkd speaks plain HTTP",
+          EDITS({"spec.flinkProperties", "{\"security.ssl.rest.enabled\":\"true\"}"}));
+    cr_expect_eq(fixture_create(fixture_job(EDITS({"spec.flinkProperties",
+                                                   "{\"security.ssl.rest.enabled\":\"false\"}"})))
+                     ->n_warnings,
+                 0);
 }
 
 Test(admission_warn, python_options_after_the_program)
 {
-    warns("\"--pyFiles\" follows the Python program",
-          EDITS({"spec.job.pyFile", "\"a.py\""}, {"spec.job.args", "[\"--pyFiles\",\"b.py\"]"}));
-    expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.args", "[\"--pyFiles\"]"}))),
+    const struct edit python[] = {{"spec.job.jarFile", NULL},
+                                  {"spec.job.className", NULL},
+                                  {"spec.job.pyFile", "\"a.py\""},
+                                  {"spec.job.args", "[\"--parallelism\",\"2\"]"},
+                                  {NULL, NULL}};
+
+    warns("\"--parallelism\" follows the Python program", python);
+    expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.args", "[\"--parallelism\"]"}))),
+                      "follows");
+    expect_no_warning(fixture_create(fixture_job(
+                          EDITS({"spec.job.jarFile", NULL}, {"spec.job.pyFile", "\"a.py\""},
+                                {"spec.job.args", "[\"--pyFiles\",\"b.py\"]"}))),
                       "follows");
     expect_no_warning(fixture_create(fixture_job(EDITS({"spec.job.pyFile", "\"a.py\""},
                                                        {"spec.job.args", "[\"--input\"]"}))),
@@ -88,6 +109,31 @@ Test(admission_warn, fields_of_the_job_that_application_mode_ignores)
         fixture_create(fixture_job(EDITS({"spec.job.nodeSelector", "{\"a\":\"b\"}"}))), "ignored");
 }
 
+Test(admission_warn, what_runs_the_jobmanager_in_application_mode_takes_no_jar)
+{
+    static const struct {
+        const char *path, *json, *words;
+    } cases[] = {
+        {"spec.job.jarFile", "\"/x.jar\"", "spec.job.jarFile is ignored"},
+        {"spec.job.classPath", "[\"file:///x\"]", "spec.job.classPath is ignored"},
+        {"spec.job.noLoggingToStdout", "true", "spec.job.noLoggingToStdout is ignored"},
+        {"spec.job.pyFile", "\"/x.py\"", "pyModule are ignored in mode Application beside"},
+        {"spec.jobManager.volumeClaimTemplates", "[{\"spec\":{}}]",
+         "spec.jobManager.volumeClaimTemplates is ignored"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        warns(cases[i].words,
+              EDITS({"spec.job.mode", "\"Application\""}, {cases[i].path, cases[i].json}));
+        expect_no_warning(fixture_create(fixture_job(EDITS({cases[i].path, cases[i].json}))),
+                          "ignored in mode");
+    }
+    cr_expect_eq(fixture_create(fixture_job(EDITS({"spec.job.mode", "\"Application\""},
+                                                  {"spec.job.jarFile", NULL})))
+                     ->n_warnings,
+                 0);
+}
+
 Test(admission_warn, an_autoscaler_that_kubernetes_refuses)
 {
     warns("horizontalPodAutoscaler", EDITS({"spec.taskManager.horizontalPodAutoscaler",
@@ -100,6 +146,8 @@ Test(admission_warn, an_autoscaler_that_kubernetes_refuses)
 Test(admission_warn, a_scheduler_that_is_not_known)
 {
     warns("only volcano is", EDITS({"spec.batchScheduler", "{\"name\":\"yunikorn\"}"}));
+    warns("only volcano is", EDITS({"spec.batchSchedulerName", "\"yunikorn\""},
+                                   {"spec.batchScheduler", "{\"name\":\"volcano\"}"}));
     expect_no_warning(
         fixture_create(fixture_job(EDITS({"spec.batchScheduler", "{\"name\":\"volcano\"}"}))),
         "only");

@@ -23,10 +23,22 @@ static bool at_least(const char *text, int major, int minor)
 
 Test(flink_version, numbers_prefix_prerelease_and_metadata_parse)
 {
-    static const char *const good[] = {
-        "1",          "1.10",    "v1.10",  "1.20.0.1.2",   "1.10-SNAPSHOT",
-        "1.10-rc1.2", "1.10rc1", "1.10-1", "1.10+build.7", "1.10-rc+x",
-        "01.010",     "1.10--x", "1.10~x", "99999999999"};
+    static const char *const good[] = {"1",
+                                       "1.10",
+                                       "v1.10",
+                                       "1.20.0.1.2",
+                                       "1.10-SNAPSHOT",
+                                       "1.10-rc1.2",
+                                       "1.10rc1",
+                                       "1.10-1",
+                                       "1.10+build.7",
+                                       "1.10-rc+x",
+                                       "01.010",
+                                       "1.10--x",
+                                       "1.10~x",
+                                       "99999999999",
+                                       "1.9223372036854775807",
+                                       "00000000000000000000001"};
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
         cr_expect(parses(good[i]), "%s", good[i]);
@@ -34,9 +46,24 @@ Test(flink_version, numbers_prefix_prerelease_and_metadata_parse)
 
 Test(flink_version, other_texts_do_not)
 {
-    static const char *const bad[] = {"latest",    "one.two", "1.", ".1",      "1..2",     "1.x",
-                                      "v",         "vv1",     "1 ", " 1",      "1.10-rc.", "1.10+",
-                                      "1.10+a..b", "1.10_x",  "-1", "1.10-a b"};
+    static const char *const bad[] = {"latest",
+                                      "one.two",
+                                      "1.",
+                                      ".1",
+                                      "1..2",
+                                      "1.x",
+                                      "v",
+                                      "vv1",
+                                      "1 ",
+                                      " 1",
+                                      "1.10-rc.",
+                                      "1.10+",
+                                      "1.10+a..b",
+                                      "1.10_x",
+                                      "-1",
+                                      "1.10-a b",
+                                      "99999999999999999999",
+                                      "1.9223372036854775808"};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         cr_expect_not(parses(bad[i]), "%s", bad[i]);

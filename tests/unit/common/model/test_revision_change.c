@@ -172,3 +172,16 @@ Test(revision_change, from_session_to_job_the_job_is_what_changes)
     cr_expect_eq(change_of("{}", "{'job':{}}"), CHANGE_JOB);
     cr_expect_eq(change_of("{'job':{}}", "{}"), CHANGE_JOB);
 }
+
+Test(revision_change, what_both_specs_say_in_the_same_words_hides_no_change)
+{
+    cr_expect_eq(change_of("{'jobManager':{'ports':{'ui':1}},'taskManager':{'replicas':1}}",
+                           "{'jobManager':{'ports':{'ui':1}},'taskManager':{'replicas':2}}"),
+                 CHANGE_SCALE);
+    cr_expect_eq(change_of("{'jobManager':{'extraPorts':[]},'taskManager':{'replicas':1}}",
+                           "{'jobManager':{},'taskManager':{'replicas':1}}"),
+                 CHANGE_NONE);
+    cr_expect_eq(change_of("{'flinkVersion':'1.9','taskManager':{'replicas':1}}",
+                           "{'flinkVersion':'1.20','taskManager':{'replicas':1}}"),
+                 CHANGE_PODS, "its defaults are others");
+}

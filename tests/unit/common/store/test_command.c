@@ -52,7 +52,7 @@ static void expect_claim(const char *who, int64_t now_ms, const char *expected)
 {
     struct command c = {0};
     int64_t next_ms;
-    int r = command_claim(&tx, who, now_ms, 1000, &c, &next_ms, &err);
+    int r = command_claim(&tx, "", who, now_ms, 1000, &c, &next_ms, &err);
 
     cr_assert_geq(r, 0, "%s", err.text);
     cr_expect_str_eq(r == 0 ? c.key : "", expected);
@@ -144,10 +144,10 @@ Test(command, is_not_claimed_before_its_time)
     struct command c = {0};
     int64_t next_ms = -1;
 
-    cr_expect_eq(command_claim(&tx, "s1", 100, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
+    cr_expect_eq(command_claim(&tx, "", "s1", 100, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
     cr_expect_eq(next_ms, 0, "there is none");
     cr_assert_eq(add_at("later", 1, 500), 0);
-    cr_expect_eq(command_claim(&tx, "s1", 499, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
+    cr_expect_eq(command_claim(&tx, "", "s1", 499, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
     cr_expect_eq(next_ms, 500);
     expect_claim("s1", 500, "later");
 }
@@ -159,7 +159,7 @@ Test(command, of_one_that_died_is_taken_over)
 
     add("a");
     expect_claim("dead", 100, "a");
-    cr_expect_eq(command_claim(&tx, "s2", 1099, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
+    cr_expect_eq(command_claim(&tx, "", "s2", 1099, 1000, &c, &next_ms, &err), JOURNAL_E_NOTFOUND);
     cr_expect_eq(next_ms, 1100);
     expect_claim("s2", 1100, "a");
     cr_expect_eq(report(1, "dead", COMMAND_DONE, NULL), JOURNAL_E_CLAIMED, "it is late");
@@ -173,7 +173,7 @@ Test(command, claimed_tells_until_when)
     int64_t next_ms;
 
     add("a");
-    cr_assert_eq(command_claim(&tx, "s1", 100, 1000, &c, &next_ms, &err), 0);
+    cr_assert_eq(command_claim(&tx, "", "s1", 100, 1000, &c, &next_ms, &err), 0);
     cr_expect_eq(c.state, COMMAND_CLAIMED);
     cr_expect_eq(c.claim_until_ms, 1100);
     cr_expect_eq(c.not_before_ms, 0);
@@ -194,12 +194,12 @@ Test(command, that_failed_for_now_is_tried_again)
     expect_claim("s1", 100, "a");
     cr_expect_eq(report(1, "s1", COMMAND_WANTED, "busy"), 0, "%s", err.text);
     expect_claim("s1", 4999, "");
-    cr_assert_eq(command_claim(&tx, "s1", 5000, 1000, &c, &next_ms, &err), 0);
+    cr_assert_eq(command_claim(&tx, "", "s1", 5000, 1000, &c, &next_ms, &err), 0);
     cr_expect_eq(c.attempts, 2);
     cr_expect_str_eq(json_str(c.result, "error"), "busy", "why it was tried again");
     command_done(&c);
     cr_expect_eq(report(1, "s1", COMMAND_WANTED, NULL), 0);
-    cr_assert_eq(command_claim(&tx, "s1", 5000, 1000, &c, &next_ms, &err), 0);
+    cr_assert_eq(command_claim(&tx, "", "s1", 5000, 1000, &c, &next_ms, &err), 0);
     cr_expect_str_eq(json_str(c.result, "error"), "busy", "still the last that is known");
     command_done(&c);
     cr_expect_eq(report(1, "s1", COMMAND_DONE, NULL), 0);
@@ -234,11 +234,11 @@ Test(command, that_has_ended_has_no_manifest_any_more)
     json_set_str(args, "jobId", "1");
     cr_assert_eq(command_add(&tx, &c, &row, &err), 0, "%s", err.text);
     c = (struct command){0};
-    cr_assert_eq(command_claim(&tx, "s1", 100, 1000, &c, &next_ms, &err), 0);
+    cr_assert_eq(command_claim(&tx, "", "s1", 100, 1000, &c, &next_ms, &err), 0);
     cr_expect_str_eq(json_str(c.args, "manifest.kind"), "Job");
     command_done(&c);
     cr_assert_eq(report(1, "s1", COMMAND_WANTED, NULL), 0);
-    cr_assert_eq(command_claim(&tx, "s1", 9000, 1000, &c, &next_ms, &err), 0);
+    cr_assert_eq(command_claim(&tx, "", "s1", 9000, 1000, &c, &next_ms, &err), 0);
     cr_expect_str_eq(json_str(c.args, "manifest.kind"), "Job", "it is tried again");
     command_done(&c);
     cr_assert_eq(report(1, "s1", COMMAND_DONE, NULL), 0);

@@ -243,7 +243,7 @@ static void add_commands(const char *uid, int n)
         cr_assert_eq(command_add(&tx, &c, &row, &err), 0, "%s", err.text);
         if (i == 0)
             continue; /* still open */
-        cr_assert_eq(command_claim(&tx, "s", 10, 10, &claimed, &next_ms, &err), 0);
+        cr_assert_eq(command_claim(&tx, "", "s", 10, 10, &claimed, &next_ms, &err), 0);
         cr_assert_eq(command_report(&tx, claimed.id, "s", COMMAND_DONE, NULL, 0, 20, &row, &err), 0,
                      "%s", err.text);
         command_done(&claimed);

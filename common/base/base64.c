@@ -1,4 +1,4 @@
-#include "common/kube/base64.h"
+#include "common/base/base64.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,6 +8,16 @@
 #include <openssl/evp.h>
 
 #include "common/base/cleanup.h"
+
+char *base64_encode(const void *data, size_t len)
+{
+    char *text =
+        len < INT_MAX / 2 ? malloc(len / 3 * 4 + 5) : NULL; /* 4 for each 3 begun, and a NUL */
+
+    if (text)
+        (void)EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+    return text;
+}
 
 /* EVP_DecodeBlock() takes padding anywhere and counts it as bytes: look for it here. */
 static size_t strip(const char *text, char *out)
