@@ -271,25 +271,36 @@ static void on_released(struct kube_response *response, void *userdata)
                  response->message);
 }
 
-/* The journal first: this suite's other daemons must have stopped before somebody else begins. The
- * loop was stopped, so it is turned by hand. */
+/* The loop was stopped, so it is turned by hand. */
+static void await_answer(struct election *e, int64_t until_ms)
+{
+    struct error err = {0};
+    int r = 0;
+
+    while (e->call && !r && time_monotonic_ms() < until_ms)
+        r = loop_step(e->w->loop, STEP_MS, &err);
+}
+
+/* The journal first: this suite's other daemons must have stopped before somebody else begins. But
+ * before that a renewal that is under way: only its answer has the version that the release needs.
+ */
 void election_release(struct election *e)
 {
     _cleanup_(json_freep) cJSON *patch = NULL;
     int64_t until_ms = time_monotonic_ms() + RELEASE_MS;
-    struct error err = {0};
-    int r = 0;
 
     if (!e->w->config->leader_election || !e->is_told || !e->told.ours || !e->lease)
         return;
+    await_answer(e, until_ms - RELEASE_MS / 2);
     kube_cancel(e->call);
     e->call = NULL;
     tell(e, false, "", 0);
     loop_timer_arm(e->timer, -1);
+    if (!e->lease)
+        return;
     patch = lease_release(e->lease, time_now_ms());
     start(e, KUBE_MERGE_PATCH, patch, on_released);
-    while (e->call && !r && time_monotonic_ms() < until_ms)
-        r = loop_step(e->w->loop, STEP_MS, &err);
+    await_answer(e, until_ms);
     if (e->call)
         log_warn("leader: the Lease can't be released in time, it runs out by itself");
 }
