@@ -1,0 +1,131 @@
+"""What flinkd refuses although the reference operator accepts it, and the other way round: each with its name and reason.
+
+docs/compatibility.md, "What is refused", lists them. As with differences.py, nothing else is forgiven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.lib.kube import Object
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    name: str
+    reason: str
+    holds: Callable[[Object, Object], bool]  # (object that is stored, {} if none; object that is sent)
+
+
+def at(value: Any, *path: str) -> Any:
+    for p in path:
+        value = value.get(p, {}) if isinstance(value, dict) else {}
+    return value
+
+
+def blank(value: Any) -> bool:
+    return not str(value or "").strip()
+
+
+# ---- refused here ------------------------------------------------------------------------------------
+
+PROGRAM = ("-py", "--python", "-pym", "--pyModule")
+COUNTED = {"extraPorts": 64, "podLabels": 128}
+
+
+def gcp_without_account(old: Object, new: Object) -> bool:
+    return "gcpConfig" in new["spec"] and not at(new, "spec", "gcpConfig", "serviceAccount")
+
+
+def hadoop_without_map(old: Object, new: Object) -> bool:
+    return "hadoopConfig" in new["spec"] and blank(at(new, "spec", "hadoopConfig", "configMapName"))
+
+
+def application_without_program(old: Object, new: Object) -> bool:
+    job = at(new, "spec", "job")
+    named = [a.split("=")[0] for a in job.get("args", [])]
+    return job.get("mode") == "Application" and all(blank(job.get(k)) for k in ("className", "pyFile", "pyModule")) \
+        and not set(named) & set(PROGRAM)
+
+
+def unknown_deployment_type(old: Object, new: Object) -> bool:
+    return at(new, "spec", "taskManager").get("deploymentType", "") not in ("", "StatefulSet", "Deployment")
+
+
+def too_many(old: Object, new: Object) -> bool:
+    spec, job = new["spec"], at(new, "spec", "job")
+    parts = [at(spec, "jobManager"), at(spec, "taskManager"), job]
+    return len(spec.get("flinkVersion", "")) > 128 \
+        or any(len(job.get(key, [])) > 1024 for key in ("args", "classPath")) \
+        or any(len(part.get(key, [])) > most for part in parts for key, most in COUNTED.items()) \
+        or any(len(port.get("name", "")) > 63 for part in parts for port in part.get("extraPorts", []))
+
+
+REFUSED = [
+    Acceptance("gcp-without-account", "the reference operator crashes at it", gcp_without_account),
+    Acceptance("hadoop-without-map", "no pod could be made", hadoop_without_map),
+    Acceptance("application-without-program", "the reference operator crashes at it", application_without_program),
+    Acceptance("unknown-deployment-type", "there would be no TaskManagers", unknown_deployment_type),
+    Acceptance("too-many", "the API server checks the CRD's rules in bounded time only", too_many),
+]
+
+# ---- accepted here -----------------------------------------------------------------------------------
+
+# What is changed where it is, while the job goes on (docs/compatibility.md, "What an update restarts").
+LEFT_ALONE = {
+    ("revisionHistoryLimit",), ("recreateOnUpdate",), ("podDisruptionBudget",), ("batchScheduler", "queue"),
+    ("jobManager", "accessScope"), ("jobManager", "ServiceAnnotations"), ("jobManager", "ServiceLabels"), ("jobManager", "ingress"),
+    ("taskManager", "horizontalPodAutoscaler"), ("taskManager", "replicas"), ("job", "autoSavepointSeconds"),
+    ("job", "savepointsDir"), ("job", "takeSavepointOnUpdate"), ("job", "maxStateAgeToRestoreSeconds"), ("job", "cleanupPolicy"),
+    ("job", "restartPolicy"),
+}
+CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
+
+
+def changes(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of what is different, at most two members deep."""
+    if old == new:
+        return []
+    if len(path) == 2 or not isinstance(old or {}, dict) or not isinstance(new or {}, dict):
+        return [path]
+    if path in LEFT_ALONE:
+        return [path]
+    old, new = old or {}, new or {}
+    return [c for key in sorted(old.keys() | new.keys()) for c in changes(old.get(key), new.get(key), (*path, key))]
+
+
+def restarts_nothing(old: Object, new: Object) -> bool:
+    changed = changes(old.get("spec"), new["spec"]) if old else []
+    return bool(changed) and "job" in new["spec"] and all(c[:2] in LEFT_ALONE or c[:1] in LEFT_ALONE for c in changed)
+
+
+def control_left_over(old: Object, new: Object) -> bool:
+    kept = at(old, "metadata", "annotations").get(CONTROL)
+    return kept is not None and kept == at(new, "metadata", "annotations").get(CONTROL)
+
+
+def ha_by_its_newer_key(old: Object, new: Object) -> bool:
+    def kind(o: Object) -> Any:
+        properties = at(o, "spec", "flinkProperties")
+        return properties.get("high-availability.type") or properties.get("high-availability")
+    return bool(old) and kind(old) is not None and kind(old) == kind(new)
+
+
+def defaults_made_anew(old: Object, new: Object) -> bool:
+    return bool(old) and any(c in (("flinkVersion",), ("jobManager", "ports"), ("taskManager", "ports"))
+                             for c in changes(old["spec"], new["spec"]))
+
+
+ACCEPTED = [
+    Acceptance("change-restarts-nothing", "what doesn't restart the job needs no savepoint", restarts_nothing),
+    Acceptance("control-left-over", "an annotation that stays is no new request", control_left_over),
+    Acceptance("ha-newer-key", "nothing is switched on or off", ha_by_its_newer_key),
+    Acceptance("defaults-made-anew", "defaults that the user didn't touch follow the version and the ports", defaults_made_anew),
+]
+
+
+def acceptance_of(wanted: bool, old: Object, new: Object) -> Acceptance | None:
+    """Why flinkd may do otherwise than `wanted`, which is what the reference operator does; None: it may not."""
+    return next((a for a in (REFUSED if wanted else ACCEPTED) if a.holds(old, new)), None)
