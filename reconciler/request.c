@@ -168,7 +168,8 @@ static int start(struct request *request, enum kube_verb verb, const cJSON *body
         .ns = work->ns,
         .name = request->name,
         .body = body,
-        /* The reference operator compares the data of revisions by its bytes (spec 05-lifecycle 3.1). */
+        /* The reference operator compares the data of revisions by its bytes (spec
+           05-lifecycle 3.1). */
         .canonical = verb == KUBE_CREATE,
         .brief = verb != KUBE_GET && verb != KUBE_DELETE,
     };

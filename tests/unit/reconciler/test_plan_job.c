@@ -522,7 +522,7 @@ Test(plan_job, a_submitter_that_is_refused_is_tried_for_ever)
     have_failed("submit", prefix, 1200);
     make_plan(&s);
     cr_expect_str_eq(s.plan.blocked, "SubmitterRefused");
-    cr_expect_eq(s.plan.wake_ms, s.now_ms + 300 * 1000);
+    cr_expect_eq(s.plan.wake_ms, s.now_ms + 300 * INT64_C(1000));
     after(&s, 300);
     make_plan(&s);
     cr_expect(str_ends(commanded("submit"), "/1200"), "%s", commanded("submit"));
