@@ -101,6 +101,21 @@ def _(expected: Recorded, actual: Recorded) -> bool:
                 at(expected.status, "components", "job"))
 
 
+@difference("selector-beside-autoscaler", "an autoscaler counts the pods that the status's selector finds: it has the labels that "
+            "podLabels gave them")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    told, wanted = at(actual.status, "components", "taskManager"), at(expected.status, "components", "taskManager")
+    for kind in ("StatefulSet", "Deployment"):
+        for key, child in (actual.children or {}).items():
+            labels = at(child, "spec", "selector", "matchLabels")
+            own = ",".join(f"{label}={labels.get(label)}" for label in ("app", "cluster", "component"))
+            if key.startswith(f"{kind}/") and key.endswith("-taskmanager") and wanted.get("selector") not in (None, own) \
+                    and told.get("selector") == own and any(k.startswith("HorizontalPodAutoscaler/") for k in actual.children or {}):
+                told["selector"] = wanted["selector"]
+                return True
+    return False
+
+
 @difference("job-annotations", "the submitter's Job carries the job's id and the number of restarts before it, so that both "
             "survive the loss of the journal and of the status")
 def _(expected: Recorded, actual: Recorded) -> bool:
