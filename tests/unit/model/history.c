@@ -4,6 +4,8 @@
 
 #include "tests/unit/model/world.h"
 
+enum { QUIET_MS = 60 * 1000 };
+
 enum {
     STEPS_MAX = 40000,
     PATIENCE_MS = 3 * 3600 * 1000, /* without faults, until all is as wanted */
@@ -372,6 +374,12 @@ static bool has_lost_its_end(const struct world *w)
     return false;
 }
 
+/* A job may have failed before it was seen running. */
+static bool is_bad_start_possible(const struct world *w)
+{
+    return w->failed || w->jm_deaths || w->circling_until_ms;
+}
+
 /* An update was taken back, and what it came after doesn't run either: nobody had tried. */
 static bool is_back_at_what_cannot_run(const struct world *w)
 {
@@ -429,7 +437,7 @@ static const char *unfulfilled(const struct world *w)
             for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
                 if (w->jms[i].runs[k].state == RUN_RUNNING)
                     return str_eq(w->jms[i].runs[k].version, args) ||
-                                   (w->failed && str_eq(w->said, "RolledBack"))
+                                   (is_bad_start_possible(w) && str_eq(w->said, "RolledBack"))
                                ? NULL
                                : "an old version runs";
         return "told to be running, but isn't";
@@ -463,6 +471,24 @@ void check_step(struct world *w)
 }
 
 /* ---- time ---- */
+
+static bool has_broken_image(const struct world *w)
+{
+    return str_ends(json_str(w->cluster, "spec.image.name"), "-broken");
+}
+
+/* Nothing happens for a while, and the job doesn't run: somebody says why. */
+static void check_quiet(struct world *w, int64_t next_ms)
+{
+    enum job_state state = told_state(w);
+
+    if (next_ms - w->now_ms < QUIET_MS || w->in_flight || w->status_in_flight || !w->cluster ||
+        w->deleted || w->unreachable || has_broken_image(w))
+        return;
+    if ((job_state_is_pending(state) || job_state_is_failed(state)) && !w->blocked[0] &&
+        !w->said[0])
+        violate(w, "nothing says why the job is %s", job_state_name(state));
+}
 
 static void dispatch(struct world *w, struct happening *e)
 {
@@ -535,6 +561,7 @@ static bool turn(struct world *w)
     if (first < 0)
         return false;
     e = w->events[first];
+    check_quiet(w, e.due_ms);
     w->events[first] = w->events[--w->n_events];
     if (e.due_ms > w->now_ms)
         w->now_ms = e.due_ms;
