@@ -97,9 +97,10 @@ static cJSON *desired_now(struct planner *p)
     cJSON *children;
 
     if (waits) {
-        str_copy(p->only, sizeof p->only,
-                 v->rolled_back ? v->submitter.revision : v->revision.current);
-        number = v->rolled_back ? NULL : strrchr(p->only, '-');
+        bool back = v->rolled_back && v->run_revision;
+
+        str_copy(p->only, sizeof p->only, back ? v->run_revision : v->revision.current);
+        number = back ? NULL : strrchr(p->only, '-');
         if (number)
             *number = '\0';
         in.spec = v->revision.current_spec;

@@ -376,37 +376,58 @@ static void read_revisions(struct view *v)
     v->change = v->revision.change;
 }
 
-/* The run is of another revision than the one that is wanted, and that is no update as the status
- * has it: its submission was under way when the spec went back, or its revision was taken back. */
-static bool is_run_of_other_revision(const struct view *v)
+/* Whose submitter is gone: what was submitted tells. */
+static const char *submitted_revision(const struct view *v)
+{
+    json_foreach (command, v->snapshot->commands) {
+        const cJSON *labels = json_get(command, "args.manifest.metadata.labels");
+
+        if (str_eq(json_str(command, "kind"), "submit") &&
+            str_eq(json_str(command, "args.jobId"), json_str(v->rec_job, "id")))
+            return cJSON_GetStringValue(json_member(labels, LABEL_REVISION));
+    }
+    return NULL;
+}
+
+static const char *revision_of_run(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
 
-    return s->by_flinkd && !s->deleting && s->revision &&
-           !str_eq(s->revision, v->revision.next_name) &&
+    if (!s->json)
+        return submitted_revision(v);
+    return s->by_flinkd && !s->deleting ? s->revision : NULL;
+}
+
+/* The run is of another revision than the one that is wanted, and that is no update as the status
+ * has it: its submission was under way when the spec went back, or its revision was taken back. */
+static bool is_run_of_other_revision(const struct view *v, const char *name)
+{
+    return name && !str_eq(name, v->revision.next_name) &&
            (job_state_is_active(v->rec_state) ||
             (v->rolled_back && job_state_is_failed(v->rec_state)));
 }
 
 static void read_run_revision(struct view *v)
 {
+    const char *name = revision_of_run(v);
     const cJSON *revision, *spec;
     unsigned change;
 
-    if (v->revision.update_triggered || !is_run_of_other_revision(v))
+    if (v->revision.update_triggered || !is_run_of_other_revision(v, name))
         return;
-    revision = view_child(v, "ControllerRevision", v->submitter.revision, NULL);
+    revision = view_child(v, "ControllerRevision", name, NULL);
     spec = json_get(revision, "data.spec");
     change = spec ? revision_change(spec, v->spec) : CHANGE_NONE;
     if (!(change & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE)))
         return;
     v->change = change;
+    v->run_revision = name;
     v->revision.update_triggered = true;
     v->revision.current_spec = spec;
     if (v->rolled_back)
         return; /* the status keeps the one that is gone back to */
-    (void)snprintf(v->revision.current, sizeof v->revision.current, "%.250s-%lld",
-                   v->submitter.revision, (long long)json_int(revision, "revision", 0));
+    (void)snprintf(v->revision.current, sizeof v->revision.current, "%.250s-%lld", name,
+                   (long long)json_int(revision, "revision", 0));
 }
 
 static bool is_container_running(const cJSON *pod)

@@ -88,6 +88,8 @@ struct view {
     int other_running; /* running jobs that aren't the tracked one */
     const char *other_running_id;
 
+    const char *run_revision; /* name of another revision than the wanted one, of which the run is;
+                                 NULL: none, or not known */
     const cJSON *rolled_back; /* revision that the spec asks for and that was taken back; NULL */
     cJSON *own_spec; /* owned; .spec then */
     struct revision_sync revision;

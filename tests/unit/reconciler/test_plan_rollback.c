@@ -257,3 +257,27 @@ Test(plan_rollback, without_being_asked_for_an_update_stays)
     cr_expect_str_eq(job_state(&s), "Failed");
     cr_expect_eq(submissions(), 2);
 }
+
+Test(plan_rollback, the_old_spec_is_gone_back_to_though_the_submitter_of_what_runs_is_gone)
+{
+    const cJSON *command;
+
+    begin(true);
+    is_accepted("RESTARTING");
+    for (cJSON *o = s.snapshot.objects->child; o; o = o->next) {
+        if (str_eq(json_str(o, "kind"), "Job")) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, o));
+            break;
+        }
+    }
+    flink_lists(&s, job_id(&s), "RUNNING");
+    json_set(s.snapshot.cluster, "spec.job.args", parse("[\"good\"]"));
+    for (int i = 0; i < 5 && !find_command(&s, "stop"); i++) {
+        record_status(&s);
+        make_plan(&s);
+        if (!find_command(&s, "stop"))
+            carry_out(&s);
+    }
+    command = find_command(&s, "stop");
+    cr_expect_str_eq(json_str(command, "reason"), "update");
+}
