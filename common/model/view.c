@@ -376,17 +376,19 @@ static void read_revisions(struct view *v)
     v->change = v->revision.change;
 }
 
-/* Whose submitter is gone: what was submitted tells. */
+/* Whose submitter is gone: what was submitted last under its id tells. */
 static const char *submitted_revision(const struct view *v)
 {
+    const char *revision = NULL;
+
     json_foreach (command, v->snapshot->commands) {
         const cJSON *labels = json_get(command, "args.manifest.metadata.labels");
 
         if (str_eq(json_str(command, "kind"), "submit") &&
             str_eq(json_str(command, "args.jobId"), json_str(v->rec_job, "id")))
-            return cJSON_GetStringValue(json_member(labels, LABEL_REVISION));
+            revision = cJSON_GetStringValue(json_member(labels, LABEL_REVISION));
     }
-    return NULL;
+    return revision;
 }
 
 static const char *revision_of_run(const struct view *v)

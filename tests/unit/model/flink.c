@@ -271,9 +271,20 @@ static void go_on_from_named(struct world *w, const struct run *r)
         w->stored[i].left_behind = true;
 }
 
+/* A new version, whose spec still names the state that one before it named, which was taken back.
+ */
+static bool is_named_again(struct world *w, const struct run *r)
+{
+    bool updates = !str_eq(r->version, w->last_version);
+
+    str_copy(w->last_version, sizeof w->last_version, r->version);
+    return updates && r->from[0] && w->ever_named &&
+           str_eq(r->from, json_str(w->cluster, "spec.job.fromSavepoint"));
+}
+
 static void check_state(struct world *w, const struct run *r)
 {
-    if (w->named_state) {
+    if (is_named_again(w, r) || w->named_state) {
         go_on_from_named(w, r);
         return;
     }

@@ -142,6 +142,7 @@ struct world {
     bool latest; /* restoreFrom LatestState: runs checkpoint every second, and all is retained */
     bool ha, faults, bad_luck; /* bad_luck: jobs may fail, JobManagers die */
     bool deleted;
+    char last_version[32]; /* of the run that Flink accepted last */
     bool named_state; /* by the user: until a run starts from it, any state may be started from */
     bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
