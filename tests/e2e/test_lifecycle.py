@@ -41,6 +41,21 @@ def test_a_savepoint_is_taken_on_request_and_cancel_stops_the_job_with_its_state
         fc.check_nothing_lost()
 
 
+@test(timeout=500)
+def test_a_cancelled_job_whose_taskmanagers_go_keeps_its_jobmanager_and_counts_on_when_it_is_updated(n: Node) -> None:
+    with start(n, "cleanup", {"cleanupPolicy": {"afterJobCancelled": "DeleteTaskManager"}}) as fc:
+        fc.wait_state("Running")
+        jobmanager, old, before = fc.pods("jobmanager"), fc.job["id"], fc.wait_counting(20)[0]
+        fc.request("job-cancel")
+        fc.wait_control("Succeeded")
+        wait_for(lambda: not fc.api.list("Pod", fc.ns, labelSelector="component=taskmanager"), "the TaskManagers to go", 90)
+        hold(lambda: (fc.state, fc.pods("jobmanager")) == ("Cancelled", jobmanager), "cancelled, with its JobManager", 10)
+        check_equal([j["state"] for j in fc.flink_jobs()], ["FINISHED"], "Flink's jobs")
+        fc.patch({"job": {"args": ["--pause", "40", "--control", f"/share/{fc.ns}"]}})
+        fc.wait_run(old, 300)
+        fc.wait_counted_on(before, new_from=before + 1)
+
+
 @test(timeout=600)
 def test_an_update_stops_with_a_savepoint_and_the_new_job_counts_on(n: Node) -> None:
     with start(n, "update") as fc:
