@@ -262,15 +262,23 @@ class Fc:
             check_equal(count, value + 1, f"count at value {value}")
 
     def wait_counted_on(self, beyond: int, new_from: int | None = None) -> None:
-        """Past `beyond`, with its state. The TaskManagers stayed and printed every number once, as with a stop with savepoint;
-        or they are new and printed nothing below `new_from`."""
-        self.wait_counting(beyond + 5)
+        """The run that is Running by now counts, past `beyond`, with its state. The TaskManagers stayed and printed every number
+        once, as with a stop with savepoint; or they are new and printed nothing below `new_from`."""
+        printed = max((count for count, _ in self.counts()), default=0)  # of the run before too, if they stayed
+        self.wait_counting(max(beyond, printed) + 5)
         self.check_nothing_lost()
         counts = [count for count, _ in self.counts()]
         if new_from is None:
             check_equal(counts, list(range(1, len(counts) + 1)), "all counts")
         else:
             check(min(counts) >= new_from, f"{self.name} began at {min(counts)}, not at {new_from} or later")
+
+    def wait_counted_on_from(self, after: int, until: int) -> None:
+        """The TaskManagers stayed, and the next run counts on from a savepoint that was taken between these counts."""
+        wait_for(self.went_back, "the next run to count", 120)
+        self.check_nothing_lost()
+        back = self.went_back()
+        check(len(back) == 1 and after < back[0] <= until + 1, f"it went on at {back}, saved between {after} and {until}")
 
     def went_back(self) -> list[int]:
         """Where a job of a TaskManager that stayed went on, each time that it didn't go on from the number before."""

@@ -41,19 +41,29 @@ def test_a_savepoint_is_taken_on_request_and_cancel_stops_the_job_with_its_state
         fc.check_nothing_lost()
 
 
+@test(timeout=500)
+def test_a_cancelled_job_whose_taskmanagers_go_keeps_its_jobmanager_and_counts_on_when_it_is_updated(n: Node) -> None:
+    with start(n, "cleanup", {"cleanupPolicy": {"afterJobCancelled": "DeleteTaskManager"}}) as fc:
+        fc.wait_state("Running")
+        jobmanager, old, before = fc.pods("jobmanager"), fc.job["id"], fc.wait_counting(20)[0]
+        fc.request("job-cancel")
+        fc.wait_control("Succeeded")
+        wait_for(lambda: not fc.api.list("Pod", fc.ns, labelSelector="component=taskmanager"), "the TaskManagers to go", 90)
+        hold(lambda: (fc.state, fc.pods("jobmanager")) == ("Cancelled", jobmanager), "cancelled, with its JobManager", 10)
+        check_equal([j["state"] for j in fc.flink_jobs()], ["FINISHED"], "Flink's jobs")
+        fc.patch({"job": {"args": ["--pause", "40", "--control", f"/share/{fc.ns}"]}})
+        fc.wait_run(old, 300)
+        fc.wait_counted_on(before, new_from=before + 1)
+
+
 @test(timeout=600)
 def test_an_update_stops_with_a_savepoint_and_the_new_job_counts_on(n: Node) -> None:
     with start(n, "update") as fc:
         fc.wait_state("Running")
-        old = fc.job["id"]
-        fc.wait_counting(20)
+        old, before = fc.job["id"], fc.wait_counting(20)[0]
         fc.patch({"job": {"args": ["--pause", "40", "--control", f"/share/{fc.ns}"]}})
-        wait_for(lambda: fc.job.get("id") != old and fc.state == "Running", "the new job to run", 300,
-                 explain=lambda: fc.status)
-        before = max(fc.counts())
-        after = fc.wait_counting(before[0] + 10)
-        check(after[0] > before[0], "it stopped counting")
-        fc.check_nothing_lost()
+        fc.wait_run(old, 300)
+        fc.wait_counted_on(before)
         check_equal(len(fc.running_jobs()), 1, "running jobs")
         wait_for(lambda: fc.status["revision"]["currentRevision"] == fc.status["revision"]["nextRevision"],
                  "the update to be finished", 60)
@@ -63,31 +73,29 @@ def test_an_update_stops_with_a_savepoint_and_the_new_job_counts_on(n: Node) -> 
 def test_a_suspended_job_counts_on_when_it_is_resumed(n: Node) -> None:
     with start(n, "suspend") as fc:
         fc.wait_state("Running")
-        fc.wait_counting(20)
+        before = fc.wait_counting(20)[0]
         fc.patch({"job": {"suspend": True}})
         wait_for(lambda: fc.state == "Pending" and fc.job.get("finalSavepoint"), "the job to be suspended", 120,
                  explain=lambda: fc.status)
         wait_for(lambda: not fc.api.list("StatefulSet", fc.ns), "the workloads to go", 60)
         fc.patch({"job": {"suspend": False}})
         fc.wait_state("Running", deadline_s=400)
-        count, value = fc.wait_counting(2)
-        check(value >= 20, f"it started from nothing: {count}")
-        fc.check_nothing_lost()
+        fc.wait_counted_on(before, new_from=before + 1)
 
 
 @test(timeout=600)
 def test_a_job_that_fails_restarts_from_its_savepoint(n: Node) -> None:
     with start(n, "fails", RESTARTS) as fc:
         fc.wait_state("Running")
-        old = fc.job["id"]
-        fc.wait_counting(20)
+        old, before = fc.job["id"], fc.wait_counting(20)[0]
         location = take_savepoint(fc)
+        after = max(fc.counts())[0]
+        fc.wait_counting(after + 10)
         fc.tell("fail")
-        wait_for(lambda: fc.job.get("id") != old and fc.state == "Running", "the next run", 300, explain=lambda: fc.status)
+        fc.wait_run(old, 300)
         check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
         check_equal(fc.job["restartCount"], 1, "restartCount")
-        fc.wait_counting(30)
-        fc.check_nothing_lost()
+        fc.wait_counted_on_from(before, after)
 
 
 @test(timeout=600)
@@ -108,14 +116,15 @@ def test_a_job_with_policy_never_stays_failed_and_says_why(n: Node) -> None:
 def test_a_jobmanager_that_comes_back_empty_gets_the_job_again_from_its_savepoint(n: Node) -> None:
     with start(n, "jmkill", RESTARTS) as fc:
         fc.wait_state("Running")
-        old = fc.job["id"]
-        fc.wait_counting(20)
-        take_savepoint(fc)
+        old, before = fc.job["id"], fc.wait_counting(20)[0]
+        location = take_savepoint(fc)
+        after = max(fc.counts())[0]
+        fc.wait_counting(after + 10)
         fc.api.delete("Pod", fc.ns, "jmkill-jobmanager-0", gracePeriodSeconds=0)
-        wait_for(lambda: fc.job.get("id") != old and fc.state == "Running", "the next run", 400, explain=lambda: fc.status)
-        fc.wait_counting(30)
-        check_equal(len(fc.running_jobs()), 1, "running jobs")
-        fc.check_nothing_lost()
+        fc.wait_run(old, 400)
+        check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
+        fc.wait_counted_on_from(before, after)
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
 
 
 @test(timeout=500)

@@ -41,7 +41,9 @@ def test_a_program_that_executes_two_jobs_runs_both(n: Node) -> None:
     spec = {"flinkProperties": {"$internal.pipeline.job-id": ""}}
     with start(n, "two", {"mode": "Blocking", "args": ["--pause", "20", "--limit", "10", "--jobs", "2"]}, spec) as fc:
         succeeds(fc)
-        check_equal([j["state"] for j in fc.flink_jobs()], ["FINISHED", "FINISHED"], "Flink's jobs")
+        jobs = sorted(fc.flink_jobs(), key=lambda j: j["start-time"])
+        check_equal([(j["name"], j["state"]) for j in jobs], [("counting-0", "FINISHED"), ("counting-1", "FINISHED")], "Flink's jobs")
+        check_equal((fc.job["id"], fc.job["name"]), (jobs[0]["jid"], "counting-0"), "the job that is followed")
 
 
 def application(name: str, args: list[str], job: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -78,11 +80,15 @@ def test_an_application_succeeds_and_its_jobmanager_ends(n: Node) -> None:
 def test_an_application_is_cancelled_with_a_savepoint(n: Node) -> None:
     with Fc(n, in_share(n, application("appcancel", ["--pause", "50"]))) as fc:
         fc.wait_state("Running")
-        fc.wait_counting(10)
+        before = fc.wait_counting(10)[0]
         fc.request("job-cancel")
         fc.wait_control("Succeeded", 180)
-        check_equal(fc.state, "Cancelled", "job")
-        check(fc.job.get("savepointLocation"), f"no savepoint: {fc.job}")
+        check_equal((fc.state, fc.job["finalSavepoint"]), ("Cancelled", True), "job, final savepoint")
+        location, last = fc.job["savepointLocation"], max(fc.counts())[0]
+        check(last >= before, f"cancelled at {last}, after {before}")
+    with start(n, "appheir", {"fromSavepoint": location}) as heir:
+        heir.wait_state("Running")
+        heir.wait_counted_on(last, new_from=last + 1)
 
 
 def kill_jobmanager(fc: Fc) -> None:
@@ -174,10 +180,10 @@ def python(n: Node, name: str, job: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-def counts_words(n: Node, name: str, job: dict[str, Any]) -> None:
+def counts_words(n: Node, name: str, job: dict[str, Any], counted: str = "(be,2)") -> None:
     with Fc(n, python(n, name, job)) as fc:
         succeeds(fc)
-        wait_for(lambda: "(be,2)" in output_of(fc).replace(" ", "").replace("'", ""), "the words to be counted", 20)
+        wait_for(lambda: counted in output_of(fc).replace(" ", "").replace("'", ""), "the words to be counted", 20)
 
 
 @test(timeout=600)
@@ -193,6 +199,13 @@ def test_a_python_module_is_submitted_with_its_files(n: Node) -> None:
 @test(timeout=600)
 def test_python_options_in_the_arguments_work_as_they_used_to(n: Node) -> None:
     counts_words(n, "pyargs", {"jarFile": "", "className": "", "args": ["--python", "/share/word_count.py"]})
+
+
+@test(timeout=600)
+def test_python_options_among_the_arguments_leave_the_program_its_own_in_order(n: Node) -> None:
+    (n.share / "words.txt").write_text("that is the question\n")
+    args = ["--input", "/share/words.txt", "-py", "/share/word_count.py", "--pyFiles=/share/word_count.py", "question"]
+    counts_words(n, "pyodd", {"jarFile": "", "className": "", "args": args}, "(question,2)")
 
 
 @test(timeout=600)

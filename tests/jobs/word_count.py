@@ -1,12 +1,19 @@
-"""A word count in PyFlink: prints (word,count) pairs of its arguments."""
+"""A word count in PyFlink: prints (word,count) pairs of its arguments, and of a file that comes first: --input FILE."""
 import sys
+from pathlib import Path
 
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 
 
+def words_of(arguments: list[str]) -> list[str]:
+    if arguments[:1] == ["--input"]:
+        return Path(arguments[1]).read_text().split() + arguments[2:]
+    return [argument for argument in arguments if not argument.startswith("--")] or ["to", "be", "or", "not", "to", "be"]
+
+
 def main() -> None:
-    words = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or ["to", "be", "or", "not", "to", "be"]
+    words = words_of(sys.argv[1:])
     env = StreamExecutionEnvironment.get_execution_environment()
     env.set_parallelism(1)
     counts = env.from_collection([(word, 1) for word in words], type_info=Types.TUPLE([Types.STRING(), Types.INT()]))
