@@ -15,7 +15,7 @@ CLANG_TIDY ?= clang-tidy
 CLANG_FORMAT ?= clang-format
 SHELLCHECK ?= shellcheck
 PKG_CONFIG ?= pkg-config
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 60
 WERROR ?= $(if $(CI),1)
 
 comma := ,

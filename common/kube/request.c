@@ -129,8 +129,8 @@ int kube_url(const char *server, const struct kube_request *q, const char *field
     return 0;
 }
 
-/* All of 5xx, as client-go sees it. A 501 isn't the API server's own (what it can't do is a 405): it
- * comes from a proxy, which may be another one next time. */
+/* All of 5xx, as client-go sees it. A 501 isn't the API server's own (what it can't do is a 405):
+ * it comes from a proxy, which may be another one next time. */
 bool kube_is_transient(int status)
 {
     return status == 0 || status == 429 || status >= 500;
