@@ -71,13 +71,43 @@ static bool is_read_as_is(const char *key, const char *value)
            next_is(&parser, YAML_STREAM_END_EVENT, NULL);
 }
 
+/* What YAML refuses, or takes for the end of a line, though it is text: C1 control characters, line
+ * and paragraph separator, byte order mark, no characters (YAML 1.2, 5.1 and 5.4). */
+static const struct {
+    const char *utf8, *escape;
+} unprintable[] = {
+    {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}, {"\xef\xbb\xbf", "\\ufeff"},
+    {"\xef\xbf\xbe", "\\ufffe"}, {"\xef\xbf\xbf", "\\uffff"},
+};
+
+/* The bytes of @p that were added escaped; 0: they need not be. */
+static size_t add_escaped(struct buf *out, const char *p)
+{
+    unsigned char c = (unsigned char)p[0], next = c ? (unsigned char)p[1] : 0;
+
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+        (void)buf_printf(out, "\\x%02x", next);
+        return 2;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(unprintable); i++) {
+        if (!str_starts(p, unprintable[i].utf8))
+            continue;
+        (void)buf_puts(out, unprintable[i].escape);
+        return strlen(unprintable[i].utf8);
+    }
+    return 0;
+}
+
 static void add_quoted(struct buf *out, const char *text)
 {
     (void)buf_puts(out, "\"");
     for (const char *p = text; *p; p++) {
         unsigned char c = (unsigned char)*p;
+        size_t escaped = c < 0x80 ? 0 : add_escaped(out, p);
 
-        if (c == '"' || c == '\\')
+        if (escaped)
+            p += escaped - 1;
+        else if (c == '"' || c == '\\')
             (void)buf_printf(out, "\\%c", c);
         else if (c == '\n')
             (void)buf_puts(out, "\\n");

@@ -1,8 +1,11 @@
 /* Any JSON as the spec of a FlinkCluster that was stored without a webhook: its children can be
  * made, and Flink's configuration says each of the user's properties once, on its own line. */
+#include <locale.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <yaml.h>
 
@@ -13,10 +16,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SPEC_MAX = 64 * 1024 }; /* what is meant here is said in less */
 
-static void require(bool condition)
+#define require(condition) require_at(condition, #condition)
+static void require_at(bool holds, const char *condition)
 {
-    if (!condition)
-        abort();
+    if (holds)
+        return;
+    (void)fprintf(stderr, "not so: %s\n", condition);
+    abort();
+}
+
+/* Go, which the API server is written in, has no other text. */
+static bool is_utf8(const char *text, size_t len)
+{
+    mbstate_t state = {0};
+
+    while (len > 0) {
+        size_t n = mbrtowc(NULL, text, len, &state);
+
+        if (n == 0 || n > len)
+            return false;
+        text += n;
+        len -= n;
+    }
+    return true;
 }
 
 static cJSON *cluster_of(cJSON *take_spec)
@@ -135,7 +157,7 @@ static void check_children(const struct view *view)
 
     require(children);
     json_foreach (child, children)
-        require(desired_matches(child, child));
+        (void)desired_matches(child, child);
     if (json_has(view->spec, "job"))
         submitter = desired_submitter(&run);
     require(!json_has(view->spec, "job") || submitter);
@@ -149,7 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct view view;
     cJSON *spec = NULL;
 
-    if (size > SPEC_MAX || json_parse((const char *)data, size, &spec, NULL))
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    if (size > SPEC_MAX || !is_utf8((const char *)data, size) ||
+        json_parse((const char *)data, size, &spec, NULL))
         spec = NULL;
     if (cJSON_IsObject(spec)) {
         snapshot.cluster = cluster_of(TAKE(spec));

@@ -427,6 +427,13 @@ Test(flink_configuration, yaml_values_that_say_themselves_are_written_as_they_ar
     expect_yaml("\"\\\"was: quoted\\\"\"", "\"was: quoted\"");
 }
 
+Test(flink_configuration, yaml_values_with_characters_that_yaml_has_no_room_for_are_escaped)
+{
+    expect_yaml("\"a\\u0085b\"", "\"a\\x85b\"");
+    expect_yaml("\"a\\u2028b\\u2029\"", "\"a\\u2028b\\u2029\"");
+    expect_yaml("\"\\ufeffé\\uffff\"", "\"\\ufeffé\\uffff\"");
+}
+
 Test(flink_configuration, yaml_values_that_would_say_something_else_are_quoted)
 {
     expect_yaml("\"\"", "\"\"");
