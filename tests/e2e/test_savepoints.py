@@ -152,6 +152,36 @@ def test_a_job_whose_savepoint_is_gone_waits_and_says_so_until_the_user_names_an
 
 
 @test(timeout=500)
+def test_a_savepoint_waits_while_the_job_hangs_and_is_tried_again_when_the_job_refuses_it(n: Node) -> None:
+    with begin(n, "refuses", RESTARTS) as fc:
+        fc.wait_state("Running")
+        run, before = fc.job["id"], fc.wait_counting(20)[0]
+        fc.tell("hang")
+        fc.patch({"job": {"savepointGeneration": 1}})
+        wait_for(lambda: fc.status.get("savepoint", {}).get("state") == "InProgress", "the savepoint to be under way", 60,
+                 explain=lambda: fc.status)
+        hold(lambda: fc.state == "Running" and fc.status["savepoint"]["state"] == "InProgress", "under way", 10)
+        check_equal(saved(fc), set(), "savepoints")
+        fc.untell("hang")
+        first = wait_savepoint(fc, 1)
+        after = max(fc.counts())[0]
+        fc.wait_counting(after + 10)
+
+        fc.tell("refuse")
+        fc.patch({"job": {"savepointGeneration": 2}})
+        failed = wait_for(lambda: (s := fc.status["savepoint"])["state"] in ("Failed", "TriggerFailed") and s, "the savepoint to fail", 120,
+                          explain=lambda: fc.status)
+        fc.untell("refuse")
+        check("CheckpointException" in failed["message"], f"not Flink's words: {failed}")
+        wait_run(fc, run)  # that the job has failed of it, too
+        check_equal(fc.job["fromSavepoint"], first, "fromSavepoint")
+        fc.wait_counted_on_from(before, after)
+        second = wait_savepoint(fc, 2)
+        check_equal(saved(fc), {first, second}, "savepoints")
+        fc.check_nothing_lost()
+
+
+@test(timeout=500)
 def test_with_latest_state_a_failed_or_lost_job_comes_back_from_a_newer_checkpoint(n: Node) -> None:
     fc = begin(n, "latest", RESTARTS | {"restoreFrom": "LatestState"}, {"flinkProperties": {
         "execution.checkpointing.interval": "2s",
