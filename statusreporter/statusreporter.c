@@ -20,8 +20,10 @@ enum {
     RETRY_MS = 5 * 1000, /* the journal can't be read */
 
     /* Between two looks at a cluster: this, twice and four times that after looks in vain. Under
-     * load longer, and more for each cluster that waits: one look takes in more changes then. */
+     * load longer, and more for each cluster that waits: one look takes in more changes then. A new
+     * cluster can wait longest: its children are made meanwhile. */
     LOOK_FIRST_MS = 300,
+    LOOK_FIRST_MAX_MS = 5000,
     LOOK_PAUSE_MS = 50,
     BUSY_CLUSTERS = 16, /* fewer aren't load */
     LOOK_PAUSE_BUSY_MS = 200,
@@ -97,14 +99,15 @@ static int64_t look_delay(const struct statusreporter *sr, const struct tracked 
     int64_t passed = time_monotonic_ms() - t->looked_ms;
     bool busy = statusreporter_is_busy(sr);
     int64_t pause = busy ? LOOK_PAUSE_BUSY_MS : LOOK_PAUSE_MS;
+    int64_t most = t->looked_ms ? LOOK_PAUSE_MAX_MS : LOOK_FIRST_MAX_MS;
 
     if (!t->looked_ms && (common->once || common->dry_run))
         return 0;
     pause = t->looked_ms ? (pause << t->vain_looks) + sr->writer.latency_ms : LOOK_FIRST_MS;
     if (busy)
         pause += (int64_t)LOOK_PAUSE_EACH_MS * sr->waiting;
-    if (pause > LOOK_PAUSE_MAX_MS)
-        pause = LOOK_PAUSE_MAX_MS;
+    if (pause > most)
+        pause = most;
     if (!t->looked_ms)
         return pause;
     return passed >= pause ? 0 : pause - passed;

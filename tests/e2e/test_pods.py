@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.node import Fc, Node, check, check_equal, counting, node, session, wait_for, with_share  # noqa: E402
 from tests.lib import testing  # noqa: E402
+from tests.lib.cluster import NODE_IP  # noqa: E402
 from tests.lib.testing import test  # noqa: E402
 
 IMAGE = {"image": "flink:1.20", "imagePullPolicy": "IfNotPresent"}
@@ -44,7 +45,7 @@ def test_pods_carry_probes_users_sidecars_init_containers_and_claims(n: Node) ->
                                   "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "byhand",
                                            "resources": {"requests": {"storage": "1Gi"}}}}],
     }
-    manifest["spec"]["jobManager"] |= {"accessScope": "NodePort"}
+    manifest["spec"]["jobManager"] |= {"accessScope": "NodePort", "securityContext": {"runAsUser": 9999, "runAsNonRoot": True}}
     with Fc(n, manifest) as fc:
         fc.wait_cluster("Running", 300)
         pod = fc.api.get("Pod", fc.ns, "full-taskmanager-0")
@@ -52,7 +53,8 @@ def test_pods_carry_probes_users_sidecars_init_containers_and_claims(n: Node) ->
         who = n.cluster.kubectl("-n", fc.ns, "exec", "full-taskmanager-0", "-c", "taskmanager", "--", "sh", "-c",
                                 "id -u; cat /data/it").split()
         check_equal(who, ["9999", "fetched"], "user and what the init container left")
-        check(fc.api.get("Service", fc.ns, "full-jobmanager")["spec"]["ports"][3]["nodePort"], "no node port")
+        port = next(p["nodePort"] for p in fc.api.get("Service", fc.ns, "full-jobmanager")["spec"]["ports"] if p["name"] == "ui")
+        wait_for(lambda: n.get(f"http://{NODE_IP}:{port}/overview"), "Flink's REST API at the node's own port", 30)
         claim = fc.api.get("PersistentVolumeClaim", fc.ns, "data-full-taskmanager-0")
         check_equal(claim["metadata"]["ownerReferences"][0]["kind"], "FlinkCluster", "owner of the claim")
 

@@ -109,9 +109,11 @@ static void check_yaml(const char *text, const cJSON *user)
     require(skip(&parser) == YAML_DOCUMENT_START_EVENT);
     require(skip(&parser) == YAML_MAPPING_START_EVENT);
     while (next(&parser, &event) == YAML_SCALAR_EVENT) {
-        cJSON *item = json_member(missing, (const char *)event.data.scalar.value);
+        cJSON *item;
 
-        cJSON_Delete(item ? cJSON_DetachItemViaPointer(missing, item) : NULL);
+        /* Given twice, one of them counts. */
+        while ((item = json_member(missing, (const char *)event.data.scalar.value)))
+            cJSON_Delete(cJSON_DetachItemViaPointer(missing, item));
         yaml_event_delete(&event);
         skip_value(&parser);
     }

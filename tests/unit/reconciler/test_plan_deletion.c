@@ -52,6 +52,18 @@ Test(plan_deletion, a_deleted_cluster_stays_until_its_job_has_its_last_savepoint
     cr_expect_not(has_finalizer());
 }
 
+/* Going back to the reference operator, which would never remove it. */
+Test(plan_deletion, a_cluster_that_wants_no_savepoint_any_more_is_held_no_more)
+{
+    scenario_init(&s, SAVEPOINTS ",\"savepointOnDeletion\":true");
+    run(&s);
+    follow_finalizer();
+    cr_assert(has_finalizer());
+    json_set_bool(s.snapshot.cluster, "spec.job.savepointOnDeletion", false);
+    follow_finalizer();
+    cr_expect_not(has_finalizer());
+}
+
 Test(plan_deletion, a_deletion_waits_for_a_jobmanager_that_does_not_answer_but_not_for_ever)
 {
     delete_cluster();

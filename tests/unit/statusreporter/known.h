@@ -122,6 +122,15 @@ static inline void known_read(struct known *k)
     life_derive(&k->v, &k->l);
 }
 
+/* The facts are read anew, as something has changed. */
+static inline void known_forget(struct known *k)
+{
+    life_done(&k->l);
+    view_done(&k->v);
+    k->l = (struct life){0};
+    k->v = (struct view){0};
+}
+
 /* The life of the job as the test wants it. */
 static inline void known_job(struct known *k, enum job_state state)
 {

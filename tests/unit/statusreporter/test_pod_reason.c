@@ -258,8 +258,7 @@ Test(pod_reason, an_applications_jobmanager_that_crashes_is_told_until_another_r
     application("{'spec':{'backoffLimit':100},'status':{'failed':1}}");
     look();
     expect(0, "CrashLoopBackOff", "pod c-x, container jobmanager: exits with code 1");
-    view_done(&k.v);
-    k.v = (struct view){0};
+    known_forget(&k);
     known_pod(&k, "c-y", "jobmanager",
               "{'status':{'phase':'Running','containerStatuses':[{'name':'jobmanager',"
               "'ready':true,'state':{'running':{}}}]}}");
