@@ -43,7 +43,7 @@ def test_a_pod_is_stored_without_what_nobody_reads(w: World) -> None:
     w.add_cluster(ns)
     w.add_pod(ns, "wc-taskmanager-0", "taskmanager")
     pod = w.wait_stored("Pod", ns, "wc-taskmanager-0")
-    check_equal(pod["spec"], {"containers": [{"name": "taskmanager"}]}, "its spec")
+    check_equal(pod["spec"], {"containers": [{"name": "taskmanager", "resources": {}}], "restartPolicy": "Always"}, "its spec")
     check_equal(pod["kind"], "Pod", "its kind")
     check_equal([sorted(m) for m in pod["metadata"]["managedFields"]], [["manager", "operation"]], "managed fields")
 

@@ -113,14 +113,14 @@ def test_scaling_status_and_deletion_are_not_held_up(w: World) -> None:
 
 def test_warnings_are_shown_by_kubectl(w: World) -> None:
     ns = w.namespace()
-    o = job(pyFile="/x.py", args=["--pyFiles", "y.py"])
+    o = job(pyFile="/x.py", args=["--parallelism", "2"])
     o["spec"]["flinkProperties"] = {"rest.port": "1"}
     o["spec"]["batchSchedulerName"] = "volcano"
     o["spec"]["taskManager"]["resources"] = {"limits": {"cpu": "1", "memory": "1Gi"}}
     done = kubectl(w, "apply", "-n", ns, "-f", "-", obj=o)
     check_equal(done.returncode, 0, done.stderr)
     for words in ("spec.batchSchedulerName is deprecated", "Flink will refuse taskManager's memory", "spec.flinkProperties rest.port is ignored",
-                  '"--pyFiles" follows the Python program'):
+                  '"--parallelism" follows the Python program'):
         check(re.search(f"Warning: .*{re.escape(words)}", done.stderr), f"no '{words}' in: {done.stderr}")
 
 
