@@ -114,6 +114,7 @@ def test_scaling_status_and_deletion_are_not_held_up(w: World) -> None:
 def test_warnings_are_shown_by_kubectl(w: World) -> None:
     ns = w.namespace()
     o = job(pyFile="/x.py", args=["--parallelism", "2"])
+    del o["spec"]["job"]["jarFile"]
     o["spec"]["flinkProperties"] = {"rest.port": "1"}
     o["spec"]["batchSchedulerName"] = "volcano"
     o["spec"]["taskManager"]["resources"] = {"limits": {"cpu": "1", "memory": "1Gi"}}
