@@ -210,11 +210,10 @@ static bool cancelled_for_update(const struct view *v)
 
 static bool is_update_ready(const struct view *v, struct life *l)
 {
-    const struct submitter *s = &v->submitter;
     int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
 
     if (job_state_is_active(l->state) || l->state == JOB_UNKNOWN)
-        return s->json && !s->deleting && str_eq(s->revision, v->revision.next_name);
+        return view_submits_next(v);
     if (l->state == JOB_PENDING || l->state == JOB_UPDATING)
         return true;
     if (life_from_savepoint_changed(v) || str_empty(json_str(l->job, "startTime")))
@@ -263,8 +262,6 @@ static bool is_everywhere(const struct view *v, const struct life *l)
 {
     bool down = l->suspended;
     const char *workload = json_str_or(v->spec, "taskManager.deploymentType", "StatefulSet");
-    bool submitted = v->submitter.json && !v->submitter.deleting &&
-                     str_eq(v->submitter.revision, v->revision.next_name);
 
     return !v->revision.create && carries(v, "ConfigMap", NAME_CONFIGMAP, false) &&
            carries(v, "Service", NAME_JOBMANAGER, false) &&
@@ -275,7 +272,7 @@ static bool is_everywhere(const struct view *v, const struct life *l)
             carries(v, "PodDisruptionBudget", NAME_SHARED, false)) &&
            (!json_has(v->spec, "taskManager.horizontalPodAutoscaler") ||
             carries(v, "HorizontalPodAutoscaler", NAME_SHARED, down)) &&
-           (!is_restart(v) || submitted || down) &&
+           (!is_restart(v) || view_submits_next(v) || down) &&
            (!may_be_taken_back(v) || (l->state == JOB_RUNNING && view_is_up(v)) || down);
 }
 

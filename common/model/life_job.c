@@ -207,9 +207,7 @@ static bool is_suspension(const struct view *v, struct life *l)
 /* The run that ended was the new revision's already. */
 static bool was_tried(const struct view *v)
 {
-    const struct submitter *s = &v->submitter;
-
-    return s->json && !s->deleting && s->by_flinkd && str_eq(s->revision, v->revision.next_name);
+    return v->submitter.by_flinkd && view_submits_next(v);
 }
 
 /* An update that starts the job again, from state that is at hand. */

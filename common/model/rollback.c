@@ -59,14 +59,6 @@ void rollback_apply(struct view *v)
     v->change = CHANGE_NONE;
 }
 
-/* The run is that of the update. */
-static bool is_of_update(const struct view *v)
-{
-    const struct submitter *s = &v->submitter;
-
-    return s->json && !s->deleting && str_eq(s->revision, v->revision.next_name);
-}
-
 const char *rollback_cause(const struct view *v, const struct life *l, int64_t *wake_ms)
 {
     int64_t seconds =
@@ -81,7 +73,9 @@ const char *rollback_cause(const struct view *v, const struct life *l, int64_t *
         l->cancel_wanted || v->suspend || l->state != v->rec_state)
         return NULL;
     if (job_state_is_failed(l->state))
-        return !is_of_update(v) ? NULL : reason ? reason : "the job failed when it was started";
+        return !view_submits_next(v) ? NULL
+               : reason              ? reason
+                                     : "the job failed when it was started";
     if (l->state != JOB_DEPLOYING && (l->state != JOB_RUNNING || view_is_up(v) || !v->jobs_known))
         return NULL;
     if (v->now_ms >= deadline)

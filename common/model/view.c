@@ -217,6 +217,13 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id)
     return NULL;
 }
 
+bool view_submits_next(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+
+    return s->json && !s->deleting && str_eq(s->revision, v->revision.next_name);
+}
+
 bool view_is_up(const struct view *v)
 {
     const cJSON *job = view_flink_job(v, v->job_id);

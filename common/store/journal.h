@@ -3,7 +3,6 @@
 #ifndef COMMON_STORE_JOURNAL_H
 #define COMMON_STORE_JOURNAL_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.golden.differences import at
 from tests.lib.kube import Object
 
 
@@ -17,12 +18,6 @@ class Acceptance:
     name: str
     reason: str
     holds: Callable[[Object, Object], bool]  # (object that is stored, {} if none; object that is sent)
-
-
-def at(value: Any, *path: str) -> Any:
-    for p in path:
-        value = value.get(p, {}) if isinstance(value, dict) else {}
-    return value
 
 
 def blank(value: Any) -> bool:
