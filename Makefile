@@ -158,7 +158,7 @@ unit: $(UNIT_TESTS)
 asan:
 	@deploy/deps build test
 	@$(MAKE) SAN=address,undefined unit
-# What golden-asan and integration-asan of tests/run leave out: an image with sanitizers, and daemons that die.
+# What golden-asan and integration of tests/run leave out: an image with sanitizers, and daemons that die.
 asan-e2e:
 	@$(MAKE) SAN=address,undefined all
 	@$(MAKE) SAN=address,undefined FAILPOINTS=1 all
