@@ -161,4 +161,4 @@ def test_a_savepoint_that_fails_is_reported_with_flinks_words_and_the_job_runs_o
 
 
 if __name__ == "__main__":
-    testing.main(node, threads=2)
+    testing.main(node, threads=3)
