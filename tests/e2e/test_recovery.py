@@ -181,7 +181,7 @@ def test_a_submitter_that_dies_before_in_and_after_the_submission_and_its_jobman
         dead.add(kill(fc, submitter))
         submitter = next_submitter(fc, dead)
         wait_log(fc, submitter, "told to wait")
-        check_equal(fc.flink_jobs(), [], "jobs before the program executes one")
+        check_equal(n.get(f"{fc.flink}/jobs/overview"), {"jobs": []}, "jobs before the program executes one")
         again = fc.submitter["spec"]["template"]["spec"]
         fc.tell("stay")
         fc.untell("wait")
