@@ -9,6 +9,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/flink/exception.h"
 
 struct verdict {
     bool holds;
@@ -46,14 +47,16 @@ static void set_by_job(struct verdict *ret, const struct life *l, bool holds)
 {
     const cJSON *reasons = json_member(l->job, "failureReasons");
     const char *failure = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
+    char text[1000 + 1];
 
     for (size_t i = 0; i < ARRAY_SIZE(job_words); i++) {
         if (job_words[i].state != l->state)
             continue;
         set(ret, holds, job_words[i].reason, job_words[i].message);
-        if (job_state_is_failed(l->state) && !str_blank(failure))
-            (void)snprintf(ret->message, sizeof ret->message, "%s: %.1000s", job_words[i].message,
-                           failure);
+        if (job_state_is_failed(l->state) && !str_blank(failure)) {
+            exception_copy(text, sizeof text, failure);
+            (void)snprintf(ret->message, sizeof ret->message, "%s: %s", job_words[i].message, text);
+        }
         return;
     }
     set(ret, holds, "Unknown", "");

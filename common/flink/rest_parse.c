@@ -5,6 +5,7 @@
 
 #include "common/base/json.h"
 #include "common/base/str.h"
+#include "common/flink/exception.h"
 #include "common/flink/rest.h"
 
 enum {
@@ -36,11 +37,15 @@ static cJSON *bounded(const char *text, size_t max_bytes)
     return cut ? cJSON_CreateString(cut) : NULL;
 }
 
+/* @take_value: NULL without memory */
+static int set(cJSON *object, const char *key, cJSON *take_value)
+{
+    return take_value ? json_set_member(object, key, take_value) : -ENOMEM;
+}
+
 static int set_bounded(cJSON *object, const char *key, const char *text, size_t max_bytes)
 {
-    cJSON *value = bounded(text, max_bytes);
-
-    return value ? json_set_member(object, key, value) : -ENOMEM;
+    return set(object, key, bounded(text, max_bytes));
 }
 
 /* A path that is cut or holds control characters is another path: none at all then. */
@@ -148,6 +153,14 @@ int flink_parse_overview(const char *body, size_t len, cJSON **ret, struct error
 
 /* ---- exceptions ---- */
 
+static cJSON *bounded_exception(const char *text)
+{
+    char kept[EXCEPTION_BYTES_MAX + 1];
+
+    exception_copy(kept, sizeof kept, text);
+    return cJSON_CreateString(kept);
+}
+
 /* Once each: Flink's newer and older fields say the same. */
 static bool is_known(const cJSON *list, const cJSON *text)
 {
@@ -164,7 +177,7 @@ static int add_exception(cJSON *list, const char *text)
 
     if (str_blank(text) || json_count(list, "") >= EXCEPTIONS_MAX)
         return 0;
-    cut = bounded(text, EXCEPTION_BYTES_MAX);
+    cut = bounded_exception(text);
     if (!cut)
         return -ENOMEM;
     if (!is_known(list, cut))
@@ -306,7 +319,7 @@ int flink_parse_savepoint(const char *body, size_t len, cJSON **ret, struct erro
     if (!r)
         r = json_set_str(result, "location", path_of(operation, "location"));
     if (!r && !str_blank(failure))
-        r = set_bounded(result, "failure", failure, EXCEPTION_BYTES_MAX);
+        r = set(result, "failure", bounded_exception(failure));
     if (r)
         return error_no_memory(err);
     *ret = TAKE(result);

@@ -7,6 +7,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/flink/exception.h"
 #include "common/model/life_internal.h"
 #include "common/model/names.h"
 #include "common/model/rollback.h"
@@ -365,9 +366,10 @@ static void say_why(const struct view *v, struct life *l)
     if (job_state_is_failed(l->state)) {
         const cJSON *first = cJSON_GetArrayItem(json_member(l->job, "failureReasons"), 0);
         const char *text = cJSON_GetStringValue(first);
+        char said[901];
 
-        life_say(l, l->state == JOB_LOST ? "JobLost" : "JobFailed", "%.900s",
-                 text ? text : "the job failed");
+        exception_copy(said, sizeof said, text ? text : "the job failed");
+        life_say(l, l->state == JOB_LOST ? "JobLost" : "JobFailed", "%s", said);
     }
     if (l->state == JOB_RESTARTING && l->restart_at_ms > v->now_ms) {
         char when[32];

@@ -128,6 +128,17 @@ static bool is_nobody_left(const struct view *v, struct life *l)
     return !v->ha && (!may_have_jobmanager(v) || life_no_jobmanager(v, l));
 }
 
+/* Flink lists no such run, and won't. Of a submitter that was killed that says nothing of the
+ * program: it is as if it never was. */
+static enum job_state never_arrived(const struct view *v, const struct life *l)
+{
+    const struct submitter *s = &v->submitter;
+
+    if (!s->killed || !s->by_flinkd || !s->job_id)
+        return JOB_FAILED;
+    return l->cancel_wanted ? JOB_CANCELLED : JOB_PENDING;
+}
+
 /* Not in Flink's list (or no list): the submitter finished. */
 static enum job_state submitter_ended(const struct view *v, struct life *l)
 {
@@ -144,7 +155,7 @@ static enum job_state submitter_ended(const struct view *v, struct life *l)
     if (v->jobs_known)
         return life_has_passed(v, l, later(s->finished_ms, v->jobs_since_ms),
                                arrival_grace_ms(v, l))
-                   ? JOB_FAILED
+                   ? never_arrived(v, l)
                    : l->state;
     if (has_never_submitted(v) || is_nobody_left(v, l))
         return JOB_FAILED;

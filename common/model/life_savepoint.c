@@ -7,6 +7,7 @@
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/flink/exception.h"
 #include "common/model/life_internal.h"
 
 bool savepoint_is_stop(const char *reason)
@@ -152,9 +153,10 @@ static cJSON *begin(const cJSON *command)
 static void set_message(cJSON *savepoint, const char *prefix, const char *text)
 {
     char message[1024 + 1];
+    size_t n = strlen(prefix);
 
-    (void)snprintf(message, sizeof message, "%s%s", prefix, text ? text : "");
-    message[str_utf8_cut(message, sizeof message - 1)] = '\0';
+    str_copy(message, sizeof message, prefix);
+    exception_copy(message + n, sizeof message - n, text ? text : "");
     json_set_str(savepoint, "message", message);
 }
 

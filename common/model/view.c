@@ -111,6 +111,22 @@ static const cJSON *main_status(const cJSON *pod)
     return NULL;
 }
 
+static int64_t condition_time(const cJSON *object, const char *type)
+{
+    json_foreach (condition, json_get(object, "status.conditions")) {
+        if (str_eq(json_str(condition, "type"), type) &&
+            str_eq(json_str(condition, "status"), "True"))
+            return time_parse_rfc3339(json_str(condition, "lastTransitionTime"));
+    }
+    return 0;
+}
+
+/* Deleted, evicted, preempted, … (the Pod API's condition DisruptionTarget). */
+static bool had_to_go(const cJSON *pod)
+{
+    return json_has(pod, "metadata.deletionTimestamp") || condition_time(pod, "DisruptionTarget");
+}
+
 static void read_submitter_pod(struct view *v, const cJSON *pod)
 {
     struct submitter *s = &v->submitter;
@@ -118,7 +134,10 @@ static void read_submitter_pod(struct view *v, const cJSON *pod)
     const char *message = json_str(terminated, "message");
 
     s->pods_left = true;
-    if (!is_controlled_by(pod, s->uid) || !terminated)
+    if (!is_controlled_by(pod, s->uid))
+        return;
+    s->killed = s->failed && had_to_go(pod);
+    if (!terminated)
         return;
     s->end_seen = true;
     s->exit_code = (int)json_int(terminated, "exitCode", s->exit_code);
@@ -130,23 +149,16 @@ static void read_submitter_pod(struct view *v, const cJSON *pod)
 
 static void read_submitter_pods(struct view *v)
 {
+    struct submitter *s = &v->submitter;
+
     json_foreach (object, v->snapshot->objects) {
         const cJSON *labels = json_get(object, "metadata.labels");
         const char *job = cJSON_GetStringValue(json_member(labels, "job-name"));
 
-        if (str_eq(json_str(object, "kind"), "Pod") && str_eq(job, v->submitter.name))
+        if (str_eq(json_str(object, "kind"), "Pod") && str_eq(job, s->name))
             read_submitter_pod(v, object);
     }
-}
-
-static int64_t condition_time(const cJSON *job, const char *type)
-{
-    json_foreach (condition, json_get(job, "status.conditions")) {
-        if (str_eq(json_str(condition, "type"), type) &&
-            str_eq(json_str(condition, "status"), "True"))
-            return time_parse_rfc3339(json_str(condition, "lastTransitionTime"));
-    }
-    return 0;
+    s->killed |= s->failed && !s->pods_left;
 }
 
 static const char *argument_after(const cJSON *job, const char *flag)

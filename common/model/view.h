@@ -38,6 +38,7 @@ struct submitter {
     char message[1024]; /* why it failed: termination message, or the pod's reason; "" */
     bool pods_left; /* a pod of that Job name still exists */
     bool end_seen; /* … that has ended: what is known of pods is at least as new */
+    bool killed; /* it failed, not by itself: its pod is gone, or had to go */
 };
 
 /* A savepoint or stop as Flink's triggers tell it. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -11,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib.cluster import Cluster  # noqa: E402
 from tests.lib.daemons import ALL, SANITIZER, bin_dir, is_sanitized  # noqa: E402
-from tests.lib.kube import Kube, load_yaml  # noqa: E402
+from tests.lib.kube import ApiError, Kube, load_yaml  # noqa: E402
 from tests.lib.testing import check, check_equal, fail, wait_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +141,11 @@ class Node:
         except ValueError:
             return None
 
+    def etcd(self, call: str, request: dict[str, Any]) -> Any:
+        done = self.cluster.run("curl", "-sf", f"http://127.0.0.1:2379/v3/kv/{call}", "-d", json.dumps(request),
+                                stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+
 
 class Fc:
     """One FlinkCluster, in a namespace of its own."""
@@ -151,6 +158,18 @@ class Fc:
         self.control = node.share / self.ns
         self.control.mkdir()
         self.control.chmod(0o777)
+        self.over = threading.Event()
+
+    def hurried(self) -> Fc:
+        """Its pods don't wait out the 30 s that they stay after they were deleted."""
+        def hurry() -> None:
+            while not self.over.wait(0.5):
+                with contextlib.suppress(ApiError, OSError):
+                    for pod in self.api.list("Pod", self.ns):
+                        if pod["metadata"].get("deletionGracePeriodSeconds", 0) > 1:
+                            self.api.delete("Pod", self.ns, pod["metadata"]["name"], gracePeriodSeconds=1)
+        threading.Thread(target=hurry, daemon=True).start()
+        return self
 
     def __enter__(self) -> Fc:
         self.api.create(self.manifest, self.ns)
@@ -160,6 +179,7 @@ class Fc:
         if kind is not None:
             for line in self.story():
                 print(f"  | {line}", flush=True)
+        self.over.set()
         self.api.delete("Namespace", None, self.ns)
 
     def story(self) -> list[str]:
@@ -193,6 +213,10 @@ class Fc:
     def condition(self, kind: str) -> dict[str, Any]:
         return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
 
+    def events(self) -> set[str]:
+        """The reasons of its Events."""
+        return {e["reason"] for e in self.api.list("Event", self.ns) if e["involvedObject"]["kind"] == "FlinkCluster"}
+
     def wait_wrong(self, words: str, deadline_s: float = START_S) -> None:
         """For the status to say so."""
         wait_for(lambda: words in self.condition("Degraded").get("message", ""), f"'{words}' in the status", deadline_s,
@@ -206,6 +230,20 @@ class Fc:
         wait_for(lambda: self.status.get("state") == state, f"cluster {state}", deadline_s, explain=lambda: self.status)
 
     # ---- what a user does ----
+
+    def store(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """A change of the object that no admission would let pass: as it may be stored from before there was one."""
+        key = base64.b64encode(f"/registry/flinkoperator.k8s.io/flinkclusters/{self.ns}/{self.name}".encode()).decode()
+
+        def stored() -> Any:
+            [kept] = self.node.etcd("range", {"key": key})["kvs"]
+            o = json.loads(base64.b64decode(kept["value"]))
+            change(o)
+            value = base64.b64encode(json.dumps(o).encode()).decode()
+            return self.node.etcd("txn", {
+                "compare": [{"key": key, "target": "MOD", "mod_revision": kept["mod_revision"]}],
+                "success": [{"request_put": {"key": key, "value": value}}]}).get("succeeded")
+        wait_for(stored, "the change to be stored", 10)
 
     def patch(self, spec: dict[str, Any]) -> None:
         self.api.patch("FlinkCluster", self.ns, self.name, {"spec": spec})
@@ -291,6 +329,13 @@ class Fc:
         """Name and uid of those that are to stay."""
         pods = self.api.list("Pod", self.ns, labelSelector=f"component={component}")
         return {p["metadata"]["name"]: p["metadata"]["uid"] for p in pods if "deletionTimestamp" not in p["metadata"]}
+
+    def wait_gone(self, *kinds: str) -> None:
+        """For nothing of these kinds to be left of it."""
+        def left() -> list[str]:
+            return [f"{kind} {o['metadata']['name']}" for kind in kinds for o in self.api.list(kind, self.ns)
+                    if o["metadata"]["name"].startswith(self.name)]
+        wait_for(lambda: not left(), f"each {', '.join(kinds)} to go", 60, explain=left)
 
     @property
     def submitter(self) -> dict[str, Any]:

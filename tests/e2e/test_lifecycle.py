@@ -39,21 +39,41 @@ def test_a_savepoint_is_taken_on_request_and_cancel_stops_the_job_with_its_state
         check_equal(fc.object["metadata"].get("annotations", {}).get("flinkclusters.flinkoperator.k8s.io/user-control"),
                     None, "the request")
         fc.check_nothing_lost()
+        said = {"StatusUpdate", "SavepointTriggered", "SavepointCreated", "ControlRequested", "ControlSucceeded"}
+        wait_for(lambda: said <= fc.events(), f"Events {sorted(said)}", 10, explain=fc.events)
 
 
 @test(timeout=500)
 def test_a_cancelled_job_whose_taskmanagers_go_keeps_its_jobmanager_and_counts_on_when_it_is_updated(n: Node) -> None:
-    with start(n, "cleanup", {"cleanupPolicy": {"afterJobCancelled": "DeleteTaskManager"}}) as fc:
+    with start(n, "cleanup", {"cleanupPolicy": {"afterJobCancelled": "DeleteTaskManager"}}).hurried() as fc:
         fc.wait_state("Running")
         jobmanager, old, before = fc.pods("jobmanager"), fc.job["id"], fc.wait_counting(20)[0]
         fc.request("job-cancel")
         fc.wait_control("Succeeded")
         wait_for(lambda: not fc.api.list("Pod", fc.ns, labelSelector="component=taskmanager"), "the TaskManagers to go", 90)
-        hold(lambda: (fc.state, fc.pods("jobmanager")) == ("Cancelled", jobmanager), "cancelled, with its JobManager", 10)
+        hold(lambda: (fc.state, fc.pods("jobmanager")) == ("Cancelled", jobmanager), "cancelled, with its JobManager", 5)
         check_equal([j["state"] for j in fc.flink_jobs()], ["FINISHED"], "Flink's jobs")
         fc.patch({"job": {"args": ["--pause", "40", "--control", f"/share/{fc.ns}"]}})
         fc.wait_run(old, 300)
         fc.wait_counted_on(before, new_from=before + 1)
+
+
+@test(timeout=500)
+def test_a_cancelRequested_that_is_stored_stops_the_job_with_its_state_and_the_cluster_goes(n: Node) -> None:
+    with start(n, "stored", {"cleanupPolicy": {"afterJobCancelled": "DeleteCluster"}}) as fc:
+        fc.wait_state("Running")
+        before = fc.wait_counting(20)[0]
+        fc.store(lambda o: o["spec"]["job"].update(cancelRequested=True))
+        fc.wait_state("Cancelled")
+        check(fc.job["finalSavepoint"], f"no final savepoint: {fc.job}")
+        location, last = fc.job["savepointLocation"], max(fc.counts())[0]
+        check(last >= before, f"cancelled at {last}, after {before}")
+        fc.wait_cluster("Stopped", 120)
+        fc.wait_gone("StatefulSet", "Service", "ConfigMap", "Job")
+        fc.patch({"revisionHistoryLimit": 3, "job": {"args": ["--pause", "40"]}})
+        wait_for(lambda: fc.revision() == fc.revision("nextRevision"), "the change to be through", 30, explain=lambda: fc.status)
+        hold(lambda: fc.state == "Cancelled" and not fc.api.list("StatefulSet", fc.ns), "still cancelled", 5)
+        check_equal(fc.job["savepointLocation"], location, "savepointLocation")
 
 
 @test(timeout=600)
@@ -107,7 +127,7 @@ def test_a_job_with_policy_never_stays_failed_and_says_why(n: Node) -> None:
         fc.wait_state("Failed")
         wait_for(lambda: "told to fail" in " ".join(fc.job.get("failureReasons", [])), "the reason", 30,
                  explain=lambda: fc.job)
-        hold(lambda: fc.state == "Failed", "Failed", 15)
+        hold(lambda: fc.state == "Failed", "Failed", 5)
         check_equal(fc.condition("Ready")["status"], "False", "Ready")
         check_equal(len(fc.flink_jobs()), 1, "jobs that Flink ever had")
 
@@ -141,4 +161,4 @@ def test_a_savepoint_that_fails_is_reported_with_flinks_words_and_the_job_runs_o
 
 
 if __name__ == "__main__":
-    testing.main(node, threads=2)
+    testing.main(node, threads=3)

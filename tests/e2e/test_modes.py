@@ -39,11 +39,15 @@ def test_a_blocking_job_has_succeeded_when_its_program_has_ended(n: Node) -> Non
 @test(timeout=500)
 def test_a_program_that_executes_two_jobs_runs_both(n: Node) -> None:
     spec = {"flinkProperties": {"$internal.pipeline.job-id": ""}}
-    with start(n, "two", {"mode": "Blocking", "args": ["--pause", "20", "--limit", "10", "--jobs", "2"]}, spec) as fc:
+    job = {"mode": "Blocking", "args": ["--pause", "20", "--limit", "10", "--jobs", "2"],
+           "cleanupPolicy": {"afterJobSucceeds": "DeleteTaskManager"}}
+    with start(n, "two", job, spec) as fc:
         succeeds(fc)
         jobs = sorted(fc.flink_jobs(), key=lambda j: j["start-time"])
         check_equal([(j["name"], j["state"]) for j in jobs], [("counting-0", "FINISHED"), ("counting-1", "FINISHED")], "Flink's jobs")
         check_equal((fc.job["id"], fc.job["name"]), (jobs[0]["jid"], "counting-0"), "the job that is followed")
+        wait_for(lambda: not fc.pods("taskmanager"), "the TaskManagers to go", 30)
+        check_equal(list(fc.pods("jobmanager")), ["two-jobmanager-0"], "JobManager")
 
 
 def application(name: str, args: list[str], job: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -140,10 +144,14 @@ def test_an_application_whose_jobmanager_is_killed_before_a_savepoint_waits_and_
 
 
 @test(timeout=500)
-def test_an_application_without_its_class_fails_with_flinks_words(n: Node) -> None:
-    with Fc(n, in_share(n, application("appwrong", [], {"className": "org.example.NoSuchJob"}))) as fc:
+def test_an_application_without_its_class_fails_with_flinks_words_which_stay_when_all_else_is_cleaned_up(n: Node) -> None:
+    job = {"className": "org.example.NoSuchJob", "cleanupPolicy": {"afterJobFails": "DeleteCluster"}}
+    with Fc(n, in_share(n, application("appwrong", [], job))) as fc:
         fc.wait_state("Failed", "DeployFailed", "Lost")
         wait_for(lambda: "NoSuchJob" in " ".join(fc.job.get("failureReasons", [])), "the reason", 60, explain=lambda: fc.job)
+        fc.wait_cluster("Stopped", 60)
+        fc.wait_gone("StatefulSet", "Service", "ConfigMap", "Job")
+        check("NoSuchJob" in " ".join(fc.job["failureReasons"]), str(fc.job))
 
 
 @test(timeout=600)
@@ -151,7 +159,7 @@ def test_an_application_that_has_succeeded_and_is_stopped_runs_again_when_it_is_
     job = RESTARTS | {"cleanupPolicy": {"afterJobSucceeds": "DeleteCluster"}}
     manifest = in_share(n, application("appagain", ["--pause", "100", "--limit", "200"], job))
     manifest["spec"]["recreateOnUpdate"] = False
-    with Fc(n, manifest) as fc:
+    with Fc(n, manifest).hurried() as fc:
         fc.wait_state("Running")
         saved = fc.wait_counting(20)[0]
         fc.request("savepoint")

@@ -9,6 +9,7 @@ import sys
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -149,6 +150,51 @@ def test_a_killed_taskmanager_and_a_drained_node_cost_the_job_nothing_but_time(n
         fc.wait_counted_on(before, new_from=before // 2)
         check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
         check_equal(fc.job["restartCount"], 1, "restartCount")
+
+
+# ---- the submission ---------------------------------------------------------------------------------
+
+
+def next_submitter(fc: Fc, without: set[str]) -> str:
+    """A pod of it that runs and is none of these."""
+    def found() -> Any:
+        pods = fc.api.list("Pod", fc.ns, labelSelector=f"job-name={fc.name}-job-submitter")
+        return [p["metadata"]["name"] for p in pods if p["metadata"]["uid"] not in without and p["status"]["phase"] == "Running"]
+    return wait_for(found, "another submitter to run", 120, explain=lambda: fc.status)[0]
+
+
+def wait_log(fc: Fc, pod: str, words: str) -> None:
+    wait_for(lambda: words in fc.api.log(fc.ns, pod, "main"), f"'{words}' in the log of {pod}", 120)
+
+
+@test(timeout=700)
+def test_a_submitter_that_dies_before_in_and_after_the_submission_and_its_jobmanager_leave_one_job_that_ends(n: Node) -> None:
+    fc = start(n, "dies", {"args": ["--pause", "50", "--limit", "300"]})
+    fc.tell("wait")
+    dead: set[str] = set()
+    with fc:
+        dead.add(kill(fc, next_submitter(fc, dead)))  # it waits for the JobManager
+        submitter = next_submitter(fc, dead)
+        wait_log(fc, submitter, "told to wait")
+        killed = kill(fc, "dies-jobmanager-0")
+        wait_for(lambda: fc.pods("jobmanager").get("dies-jobmanager-0", killed) != killed, "another JobManager", 60)
+        dead.add(kill(fc, submitter))
+        submitter = next_submitter(fc, dead)
+        wait_log(fc, submitter, "told to wait")
+        check_equal(n.get(f"{fc.flink}/jobs/overview"), {"jobs": []}, "jobs before the program executes one")
+        again = fc.submitter["spec"]["template"]["spec"]
+        fc.tell("stay")
+        fc.untell("wait")
+        fc.wait_state("Running")
+        kill(fc, submitter)  # it hasn't said that Flink has the job
+        fc.untell("stay")
+        fc.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"}, "spec": again}, fc.ns)
+        wait_for(lambda: fc.api.get("Pod", fc.ns, "again")["status"]["phase"] == "Succeeded", "one more submitter to end", 120)
+        wait_log(fc, "again", "had been submitted before")
+        fc.wait_state("Succeeded", "Failed", "Lost")
+        check_equal((fc.state, fc.job.get("restartCount"), fc.job.get("failureReasons")), ("Succeeded", None, None), "job")
+        check_equal([(j["jid"], j["state"]) for j in fc.flink_jobs()], [(fc.job["id"], "FINISHED")], "jobs that Flink ever had")
+        check_equal(fc.counts(), [(i + 1, i) for i in range(300)], "all counts")
 
 
 # ---- a job that fails again and again --------------------------------------------------------------

@@ -97,7 +97,7 @@ def test_the_clock_takes_savepoints_and_flink_disposes_of_old_ones_by_count_and_
 
 
 @test(timeout=500)
-def test_a_jobmanager_that_hangs_for_a_minute_costs_nothing_and_takes_the_savepoint_asked_for_once(n: Node) -> None:
+def test_a_jobmanager_that_hangs_for_minutes_costs_nothing_and_takes_the_savepoint_asked_for_once(n: Node) -> None:
     patient = {"heartbeat.timeout": "300000", "pekko.ask.timeout": "300 s"}  # Flink itself waits that long
     with begin(n, "hangs", RESTARTS, {"flinkProperties": patient}) as fc:
         fc.wait_state("Running")
@@ -108,7 +108,7 @@ def test_a_jobmanager_that_hangs_for_a_minute_costs_nothing_and_takes_the_savepo
         os.kill(jobmanager, signal.SIGSTOP)
         try:
             fc.request("savepoint")
-            hold(lambda: fc.state == "Running" and fc.job["id"] == run, "taken to be running", 60)
+            hold(lambda: fc.state == "Running" and fc.job["id"] == run, "taken to be running", 130, every_s=1)
             check_equal(fc.condition("Degraded").get("reason"), "JobManagerUnreachable", "Degraded")
         finally:
             os.kill(jobmanager, signal.SIGCONT)
@@ -152,16 +152,42 @@ def test_a_job_whose_savepoint_is_gone_waits_and_says_so_until_the_user_names_an
 
 
 @test(timeout=500)
-def test_a_savepoint_waits_while_the_job_hangs_and_is_tried_again_when_the_job_refuses_it(n: Node) -> None:
-    with begin(n, "refuses", RESTARTS) as fc:
+def test_a_job_whose_savepoint_is_too_old_is_cleaned_up_and_starts_again_only_when_the_user_names_it(n: Node) -> None:
+    job = {"maxStateAgeToRestoreSeconds": 3, "cleanupPolicy": {"afterJobFails": "DeleteTaskManager"}}
+    with begin(n, "stale", RESTARTS | job).hurried() as fc:
+        fc.wait_state("Running")
+        run, before, jobmanager = fc.job["id"], fc.wait_counting(20)[0], fc.pods("jobmanager")
+        location = ask_savepoint(fc)
+        after = max(fc.counts())[0]
+        fc.wait_counting(after + 120)
+        fc.tell("fail")
+        fc.wait_state("Failed")
+        wait_for(lambda: fc.condition("Degraded").get("reason") == "SavepointTooOld", "the reason", 60, explain=lambda: fc.status)
+        check(location in fc.condition("Degraded")["message"], str(fc.condition("Degraded")))
+        wait_for(lambda: not fc.pods("taskmanager"), "the TaskManagers to go", 60)
+        hold(lambda: (fc.state, fc.pods("jobmanager")) == ("Failed", jobmanager), "failed, with its JobManager", 5)
+        check_equal([(j["jid"], j["state"]) for j in fc.flink_jobs()], [(run, "FAILED")], "jobs that Flink ever had")
+        fc.patch({"job": {"fromSavepoint": location}})
+        wait_run(fc, run)
+        check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
+        fc.wait_counting(after + 5)
+        fc.check_nothing_lost()
+        check(before < runs(fc)[0] <= after + 1, f"saved between {before} and {after}, went on from {runs(fc)}")
+
+
+@test(timeout=500)
+def test_a_savepoint_of_a_job_that_hangs_ends_at_its_deadline_and_is_tried_again_as_one_that_the_job_refuses(n: Node) -> None:
+    with begin(n, "refuses", RESTARTS, {"flinkProperties": {"execution.checkpointing.timeout": "10 s"}}) as fc:
         fc.wait_state("Running")
         run, before = fc.job["id"], fc.wait_counting(20)[0]
         fc.tell("hang")
         fc.patch({"job": {"savepointGeneration": 1}})
         wait_for(lambda: fc.status.get("savepoint", {}).get("state") == "InProgress", "the savepoint to be under way", 60,
                  explain=lambda: fc.status)
-        hold(lambda: fc.state == "Running" and fc.status["savepoint"]["state"] == "InProgress", "under way", 10)
-        check_equal(saved(fc), set(), "savepoints")
+        expired = wait_for(lambda: (s := fc.status["savepoint"])["state"] == "Failed" and s, "the savepoint's deadline", 60,
+                           explain=lambda: fc.status)
+        check("expired" in expired["message"], f"not Flink's words: {expired}")
+        check_equal((fc.state, fc.running_jobs(), saved(fc)), ("Running", [run], set()), "job, running jobs, savepoints")
         fc.untell("hang")
         first = wait_savepoint(fc, 1)
         after = max(fc.counts())[0]
@@ -216,7 +242,7 @@ def test_with_latest_state_a_failed_or_lost_job_comes_back_from_a_newer_checkpoi
 
 
 @test(timeout=500)
-def test_a_deleted_cluster_leaves_a_savepoint_and_the_next_keeps_its_state_through_an_update(n: Node) -> None:
+def test_a_deleted_cluster_leaves_a_savepoint_when_it_is_to_and_the_next_keeps_its_state_through_an_update(n: Node) -> None:
     with begin(n, "late", {"savepointOnDeletion": True}) as late:
         late.wait_state("Running")
         late.wait_counting(20)
@@ -242,6 +268,10 @@ def test_a_deleted_cluster_leaves_a_savepoint_and_the_next_keeps_its_state_throu
                     ("update", heir.job["savepointLocation"]), "savepoint")
         check(heir.job["fromSavepoint"] != location, "the update went back to spec.job.fromSavepoint")
         heir.check_nothing_lost()
+        before = saved(heir)
+        heir.api.delete("FlinkCluster", heir.ns, "heir")
+        heir.wait_gone("FlinkCluster", "StatefulSet", "Service", "ConfigMap", "Job", "ControllerRevision")
+        check_equal(saved(heir), before, "savepoints")
 
 
 @test(timeout=500)
@@ -259,7 +289,7 @@ def test_a_cancelled_job_that_is_updated_runs_until_it_is_cancelled_again(n: Nod
         run = fc.job["id"]
         check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
         fc.wait_counting(ended + 10)
-        hold(lambda: fc.state == "Running" and fc.job["id"] == run, "running", 15)
+        hold(lambda: fc.state == "Running" and fc.job["id"] == run, "running", 5)
         check_equal((fc.running_jobs(), len(runs(fc))), ([run], 1), "running jobs, runs")
         fc.request("job-cancel")
         fc.wait_control("Succeeded")

@@ -51,7 +51,7 @@ def running(fc: Fc, count: int = 10) -> str:
 
 @test(timeout=600)
 def test_a_session_cluster_is_scaled_and_restarts_with_another_image_and_properties(n: Node) -> None:
-    with Fc(n, session("session")) as fc:
+    with Fc(n, session("session")).hurried() as fc:
         fc.wait_cluster("Running")
         revision, jobmanager, taskmanager = fc.revision(), fc.pods("jobmanager"), fc.pods("taskmanager")
         n.cluster.kubectl("-n", fc.ns, "scale", "fc/session", "--replicas=2")
@@ -119,7 +119,7 @@ def budgets(fc: Fc) -> list[tuple[str, dict[str, Any]]]:
 
 @test(timeout=600)
 def test_an_update_in_place_replaces_the_pods_and_the_job_counts_on(n: Node) -> None:
-    with start(n, "inplace", spec={"recreateOnUpdate": False, "podDisruptionBudget": {"maxUnavailable": 1}}) as fc:
+    with start(n, "inplace", spec={"recreateOnUpdate": False, "podDisruptionBudget": {"maxUnavailable": 1}}).hurried() as fc:
         job = running(fc, 20)
         workloads, [budget] = [o["metadata"]["uid"] for o in fc.api.list("StatefulSet", fc.ns)], budgets(fc)
         revision, pods, before = fc.revision(), fc.pods("jobmanager") | fc.pods("taskmanager"), fc.wait_counting()[0]
@@ -151,7 +151,11 @@ def test_an_update_that_recreates_the_pods_keeps_their_claims_and_the_jobs_state
         job = running(fc, 20)
         claim = fc.api.get("PersistentVolumeClaim", fc.ns, "data-claims-taskmanager-0")
         revision, pods, before = fc.revision(), fc.pods("jobmanager") | fc.pods("taskmanager"), fc.wait_counting()[0]
+        fc.tell("slow")
         fc.patch({"image": OTHER_IMAGE})
+        wait_for(lambda: fc.status.get("savepoint", {}).get("state") == "InProgress", "the savepoint to be under way", 60)
+        hold(lambda: (fc.running_jobs(), fc.pods("jobmanager") | fc.pods("taskmanager")) == ([job], pods), "nothing is touched", 5)
+        fc.untell("slow")
         fc.wait_run(job)
         fc.wait_counted_on(before, new_from=before + 1)
         fc.wait_updated(revision)
@@ -220,6 +224,7 @@ def test_updates_while_one_is_under_way_end_in_the_last_one(n: Node) -> None:
         fc.tell("slow")
         change_program(fc, 41)
         wait_for(lambda: fc.status.get("savepoint", {}).get("state") == "InProgress", "the savepoint to be under way", 60)
+        check_equal(fc.condition("Progressing")["status"], "True", "Progressing")
         change_program(fc, 42)
         fc.untell("slow")
         wait_for(lambda: "42" in fc.submitted(), "the second program to be submitted", 120, explain=fc.submitted)
@@ -231,6 +236,7 @@ def test_updates_while_one_is_under_way_end_in_the_last_one(n: Node) -> None:
         check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
         check_equal([s["triggerReason"] for s in fc.status["savepoints"]][-1], "update", "first savepoint")
         wait_for(lambda: fc.revision() == fc.revision("nextRevision"), "the update to be finished", 60)
+        wait_for(lambda: fc.condition("Progressing")["status"] == "False", "nothing to be under way", 30, explain=lambda: fc.status)
 
 
 @test(timeout=600)
@@ -283,6 +289,24 @@ def test_an_update_that_fails_says_why_and_the_old_spec_brings_the_job_back_with
 
 
 @test(timeout=600)
+def test_an_update_that_would_drop_state_fails_with_flinks_words_until_it_is_allowed_and_counts_on(n: Node) -> None:
+    with start(n, "dropped", {"args": ["--pause", "50", "--more"]}) as fc:
+        job = running(fc, 20)
+        before = fc.wait_counting()[0]
+        change_program(fc, 40)
+        fc.wait_state("Failed")
+        fc.wait_wrong("allowNonRestoredState")
+        failed, location = fc.job["id"], fc.job["savepointLocation"]
+        check(failed != job and fc.job["fromSavepoint"] == location, f"which run failed: {fc.job}")
+        check_equal(fc.running_jobs(), [], "running jobs")
+        fc.patch({"job": {"allowNonRestoredState": True}})
+        fc.wait_run(failed)
+        check_equal(fc.job["fromSavepoint"], location, "fromSavepoint")
+        fc.wait_counted_on(before)
+        check_equal(fc.running_jobs(), [fc.job["id"]], "running jobs")
+
+
+@test(timeout=600)
 def test_an_update_whose_submission_fails_is_rolled_back_with_the_state_and_a_later_one_is_tried(n: Node) -> None:
     with start(n, "rollback", spec={"updateStrategy": {"rollback": True}}) as fc:
         job = running(fc, 20)
@@ -305,7 +329,7 @@ def test_an_update_whose_submission_fails_is_rolled_back_with_the_state_and_a_la
 @test(timeout=700)
 def test_an_update_to_an_image_that_cannot_be_pulled_is_rolled_back_with_the_state(n: Node) -> None:
     strategy: dict[str, Any] = {"rollback": True, "progressDeadlineSeconds": 30}
-    with start(n, "noimage", spec={"updateStrategy": strategy}) as fc:
+    with start(n, "noimage", spec={"updateStrategy": strategy}).hurried() as fc:
         job = running(fc, 20)
         before = fc.wait_counting()[0]
         fc.patch({"image": MISSING_IMAGE})

@@ -185,11 +185,14 @@ static inline void carry_out(struct scenario *s)
                     str_eq(json_str(o, "metadata.name"), a->name))
                     json_apply_merge(o, a->manifest);
         } else if (a->kind == ACTION_DELETE) {
-            for (cJSON *o = s->snapshot.objects->child; o; o = o->next)
-                if (str_eq(json_str(o, "metadata.uid"), a->uid)) {
+            for (cJSON *o = s->snapshot.objects->child, *next; o; o = next) {
+                next = o->next;
+                if (str_eq(json_str(o, "metadata.uid"), a->uid) ||
+                    str_eq(json_str(cJSON_GetArrayItem(json_get(o, "metadata.ownerReferences"), 0),
+                                    "uid"),
+                           a->uid))
                     cJSON_Delete(cJSON_DetachItemViaPointer(s->snapshot.objects, o));
-                    break;
-                }
+            }
         } else if (a->kind == ACTION_COMMAND) {
             cJSON *command = json_copy(a->manifest);
 
@@ -343,6 +346,22 @@ static inline cJSON *submitter(const struct scenario *s)
         if (str_eq(json_str(object, "kind"), "Job"))
             return object;
     return NULL;
+}
+
+/* It failed, and its pod, which tells @message, is still there. */
+static inline void submitter_fails(struct scenario *s, const char *message)
+{
+    char text[1024];
+
+    json_set(submitter(s), "status", parse("{\"failed\":1}"));
+    (void)snprintf(
+        text, sizeof text,
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-job-submitter-x\",\"labels\":{\"job-name\":"
+        "\"c-job-submitter\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]},"
+        "\"status\":{\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"terminated\":{"
+        "\"exitCode\":1,\"message\":\"message: |\\n  %s\"}}}]}}",
+        json_str_or(submitter(s), "metadata.uid", ""), message);
+    add_object(s, parse(text));
 }
 
 /* The stop that is in progress ends the job. */

@@ -44,7 +44,7 @@ Test(plan_ha, a_submitter_that_failed_waits_for_high_availability_to_bring_the_j
     settle(&s);
     after(&s, 60);
     add_jobmanager_pod(&s, "{\"running\":{}}");
-    json_set(submitter(&s), "status", parse("{\"failed\":1}"));
+    submitter_fails(&s, "");
     (void)snprintf(text, sizeof text,
                    "{\"reachable\":true,\"since\":%lld,\"jobs\":[],\"jm\":\"%s\",\"jmRestarts\":0}",
                    (long long)s.now_ms,

@@ -51,11 +51,11 @@ static void begin(bool rollback)
     update("[\"bad\"]");
 }
 
-static void submitter_fails(void)
+static void fails_to_submit(void)
 {
     flink_lists(&s, "0123456789abcdef0123456789abcdef", "FINISHED");
     after(&s, 15);
-    json_set(submitter(&s), "status", parse("{\"failed\":1}"));
+    submitter_fails(&s, "no such class");
     settle(&s);
     settle(&s);
 }
@@ -73,7 +73,7 @@ static void expect_rolled_back(void)
 Test(plan_rollback, an_update_that_fails_at_its_start_goes_back_to_what_ran_with_its_state)
 {
     begin(true);
-    submitter_fails();
+    fails_to_submit();
     expect_rolled_back();
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
@@ -205,7 +205,7 @@ Test(plan_rollback, a_job_that_came_up_stays_when_it_fails_later)
 Test(plan_rollback, the_next_change_of_the_spec_is_tried)
 {
     begin(true);
-    submitter_fails();
+    fails_to_submit();
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     json_set(s.snapshot.cluster, "spec.job.args", parse("[\"better\"]"));
@@ -228,9 +228,9 @@ Test(plan_rollback, the_next_change_of_the_spec_is_tried)
 Test(plan_rollback, what_ran_before_is_not_tried_for_ever_either)
 {
     begin(true);
-    submitter_fails();
+    fails_to_submit();
     expect_rolled_back();
-    submitter_fails();
+    fails_to_submit();
     after(&s, 10000);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed");
@@ -240,7 +240,7 @@ Test(plan_rollback, what_ran_before_is_not_tried_for_ever_either)
 Test(plan_rollback, fields_that_are_no_part_of_a_revision_are_those_of_the_spec)
 {
     begin(true);
-    submitter_fails();
+    fails_to_submit();
     flink_lists(&s, job_id(&s), "RUNNING");
     settle(&s);
     json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
@@ -251,7 +251,7 @@ Test(plan_rollback, fields_that_are_no_part_of_a_revision_are_those_of_the_spec)
 Test(plan_rollback, without_being_asked_for_an_update_stays)
 {
     begin(false);
-    submitter_fails();
+    fails_to_submit();
     after(&s, 10000);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Failed");

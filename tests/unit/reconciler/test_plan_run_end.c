@@ -128,23 +128,13 @@ Test(plan_run_end, an_application_that_was_cancelled_has_not_succeeded)
 }
 
 /* While the JobManager, whose container is in @state, doesn't answer. */
-static void submitter_fails(const char *job, const char *state, const char *message)
+static void fails_unheard(const char *job, const char *state, const char *message)
 {
-    char text[1024];
-
     scenario_init(&s, job);
     settle(&s);
     add_jobmanager_pod(&s, state);
     observe(&s, "overview", "{\"reachable\":false,\"since\":1790000000000}");
-    json_set(submitter(&s), "status", parse("{\"failed\":1}"));
-    (void)snprintf(
-        text, sizeof text,
-        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c-job-submitter-x\",\"labels\":{\"job-name\":"
-        "\"c-job-submitter\"},\"ownerReferences\":[{\"uid\":\"%s\",\"controller\":true}]},"
-        "\"status\":{\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"terminated\":{"
-        "\"exitCode\":1,\"message\":\"message: |\\n  %s\"}}}]}}",
-        json_str_or(submitter(&s), "metadata.uid", ""), message);
-    add_object(&s, parse(text));
+    submitter_fails(&s, message);
     settle(&s);
     after(&s, 59);
     settle(&s);
@@ -152,7 +142,7 @@ static void submitter_fails(const char *job, const char *state, const char *mess
 
 Test(plan_run_end, a_submitter_that_failed_is_not_the_end_until_flink_says_whether_it_has_the_job)
 {
-    submitter_fails(RESTARTS, "{\"running\":{}}", "Failed to submit the job (exit status 1).");
+    fails_unheard(RESTARTS, "{\"running\":{}}", "Failed to submit the job (exit status 1).");
     after(&s, 3600);
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
@@ -165,16 +155,88 @@ Test(plan_run_end, a_submitter_that_failed_is_not_the_end_until_flink_says_wheth
     cr_expect_eq(commands(&s, "submit"), 1);
 }
 
+/* Flink hasn't the job. What is known of the submitter's pod is @pod, too; NULL: it is gone. */
+static void fails_before_flink_has_it(const char *pod)
+{
+    cJSON *last;
+
+    scenario_init(&s, SAVEPOINTS);
+    settle(&s);
+    observe(&s, "overview", "{\"reachable\":true,\"since\":1790000000000,\"jobs\":[]}");
+    submitter_fails(&s, "The submitter was told to stop (SIGTERM).");
+    last = cJSON_GetArrayItem(s.snapshot.objects, cJSON_GetArraySize(s.snapshot.objects) - 1);
+    if (pod) {
+        _cleanup_(json_freep) cJSON *more = parse(pod);
+
+        json_apply_merge(last, more);
+    } else {
+        cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, last));
+    }
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying", "Flink may be about to have it");
+    cr_expect_eq(commands(&s, "submit"), 1);
+    after(&s, 15);
+    settle(&s);
+}
+
+Test(plan_run_end, a_submitter_that_was_killed_before_flink_had_the_job_comes_back_with_the_same_id)
+{
+    static const char *const pods[] = {
+        NULL,
+        "{\"metadata\":{\"deletionTimestamp\":\"2026-09-21T14:13:20Z\"}}",
+        "{\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
+        "\"lastTransitionTime\":\"2026-09-21T14:13:20Z\"}]}}",
+    };
+
+    for (size_t i = 0; i < sizeof pods / sizeof *pods; i++) {
+        fails_before_flink_has_it(pods[i]);
+        cr_expect_str_eq(job_state(&s), "Deploying", "%zu", i);
+        cr_expect_eq(commands(&s, "submit"), 2, "%zu", i);
+        json_foreach (command, s.snapshot.commands) {
+            if (str_eq(json_str(command, "kind"), "submit"))
+                cr_expect_str_eq(json_str_or(command, "args.jobId", ""), job_id(&s));
+        }
+        cr_expect_str_eq(job_field(&s, "restartCount"), "");
+        scenario_done(&s);
+        s = (struct scenario){0};
+    }
+}
+
+Test(plan_run_end, a_submitter_that_ended_by_itself_before_flink_had_the_job_has_failed)
+{
+    fails_before_flink_has_it("{}");
+    cr_expect_str_eq(job_state(&s), "Failed");
+}
+
+Test(plan_run_end, why_a_job_failed_is_said_with_the_cause_at_the_end_of_a_long_stack_trace)
+{
+    char text[3000] = "{\"exceptions\":[\"JobException: no more attempts", key[64];
+
+    for (int i = 0; i < 40; i++)
+        (void)strncat(text, "\\n\\tat org.apache.flink.A.b(A.java:1)", 50);
+    (void)strncat(text, "\\nCaused by: IllegalStateException: bang\"]}", 50);
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    (void)snprintf(key, sizeof key, "exceptions/%s", job_id(&s));
+    observe(&s, key, text);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "JobFailed");
+    cr_expect(strstr(s.plan.blocked_text, "IllegalStateException: bang"), "%s",
+              s.plan.blocked_text);
+}
+
 Test(plan_run_end, a_submitter_that_never_reached_the_jobmanager_has_failed)
 {
-    submitter_fails(SAVEPOINTS, "{\"running\":{}}",
+    fails_unheard(SAVEPOINTS, "{\"running\":{}}",
                     "Aborted: no answer of the JobManager at c:8081 within 600 s.");
     cr_expect_str_eq(job_state(&s), "Failed");
 }
 
 Test(plan_run_end, a_submitter_that_failed_has_failed_when_no_jobmanager_is_left_to_have_the_job)
 {
-    submitter_fails(SAVEPOINTS, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}", "killed");
+    fails_unheard(SAVEPOINTS, "{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}}", "killed");
     cr_expect_str_eq(job_state(&s), "Deploying");
     after(&s, 2);
     settle(&s);
@@ -203,7 +265,7 @@ Test(plan_run_end, a_submitter_whose_pod_was_seen_to_fail_without_a_jobmanager_h
 {
     cJSON *pod;
 
-    submitter_fails(SAVEPOINTS, "{\"running\":{}}", "killed");
+    fails_unheard(SAVEPOINTS, "{\"running\":{}}", "killed");
     cr_assert_str_eq(job_state(&s), "Deploying");
     pod = (cJSON *)(uintptr_t)object_of(&s, "Pod", "c-jobmanager-0");
     cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, pod));

@@ -116,6 +116,19 @@ Test(conditions, a_failed_job_degrades_and_says_why)
     expect("Degraded", "True", "JobFailed", "bang");
 }
 
+Test(conditions, a_failed_job_says_the_cause_at_the_end_of_a_long_stack_trace)
+{
+    static char reasons[2000] = "['JobException: no more attempts";
+
+    for (int i = 0; i < 40; i++)
+        (void)strncat(reasons, "\\n\\tat org.apache.flink.A.b(A.java:1)", 50);
+    (void)strncat(reasons, "\\nCaused by: IllegalStateException: bang']", 50);
+    cluster_with(JOB_FAILED);
+    json_set(k.l.job, "failureReasons", parse(reasons));
+    known_status(&k);
+    expect("Ready", "False", "JobFailed", "Caused by: IllegalStateException: bang");
+}
+
 Test(conditions, what_life_says_is_the_reason)
 {
     cluster_with(JOB_FAILED);
