@@ -69,18 +69,32 @@ bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t 
     return at_ms && taken && max_age_s >= 0 && at_ms <= taken + max_age_s * 1000;
 }
 
+/* A run of an update that isn't over has gone on from it, and left a savepoint: that is newer. */
+static bool was_gone_on_from(const struct view *v)
+{
+    const cJSON *newest = cJSON_GetArrayItem(json_member(v->status, "savepoints"), 0);
+    const char *id = json_str(newest, "jobID"), *name;
+
+    if (!id || !str_eq(id, json_str(v->rec_job, "id")))
+        return false;
+    name = view_revision_of_run(v);
+    return name && str_eq(json_str(view_child(v, "ControllerRevision", name, NULL),
+                                   "data.spec.job.fromSavepoint"),
+                          v->from_savepoint);
+}
+
 bool life_from_savepoint_changed(const struct view *v)
 {
     const char *current = json_str(v->revision.current_spec, "job.fromSavepoint");
 
     return v->revision.update_triggered && !v->rolled_back && v->from_savepoint &&
-           !str_eq(v->from_savepoint, current);
+           !str_eq(v->from_savepoint, current) && !was_gone_on_from(v);
 }
 
 static bool may_use_checkpoint(const struct view *v, const struct life *life)
 {
     return str_eq(json_str(v->job, "restoreFrom"), "LatestState") && v->job_id &&
-           !json_bool(life->job, "finalSavepoint", false);
+           !str_eq(life_stop_state(v, life), "Succeeded");
 }
 
 /* What is known of the checkpoints of the run; NULL: nothing. */

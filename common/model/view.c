@@ -398,31 +398,67 @@ static const char *submitted_revision(const struct view *v)
     return revision;
 }
 
-static const char *revision_of_run(const struct view *v)
+/* The savepoint is of the run before: then the id of the run, which is made of its revision, tells.
+ */
+static bool is_made_of(const struct view *v, const char *previous, const char *revision)
+{
+    char id[33];
+
+    run_id(id, v->uid, previous, revision);
+    return str_eq(id, json_str(v->rec_job, "id"));
+}
+
+/* What is known of a run even when the journal is lost: it was the first, or followed one that left
+ * a savepoint. */
+static const char *revision_in_id(const struct view *v)
+{
+    json_foreach (object, v->snapshot->objects) {
+        const char *name = json_str_or(object, "metadata.name", "");
+
+        if (!is_revision(v, object))
+            continue;
+        if (is_made_of(v, "", name))
+            return name;
+        json_foreach (entry, json_member(v->status, "savepoints"))
+            if (is_made_of(v, json_str_or(entry, "jobID", ""), name))
+                return name;
+    }
+    return NULL;
+}
+
+const char *view_revision_of_run(const struct view *v)
+{
+    const struct submitter *s = &v->submitter;
+    const char *submitted;
+
+    if (s->json)
+        return s->by_flinkd && !s->deleting ? s->revision : NULL;
+    submitted = submitted_revision(v);
+    return submitted ? submitted : revision_in_id(v);
+}
+
+/* There is a run, or there was one whose revision was taken back. The status may not know yet of
+ * one that was submitted. */
+static bool has_run(const struct view *v)
 {
     const struct submitter *s = &v->submitter;
 
-    if (!s->json)
-        return submitted_revision(v);
-    return s->by_flinkd && !s->deleting ? s->revision : NULL;
+    return job_state_is_active(v->rec_state) ||
+           (v->rolled_back && job_state_is_failed(v->rec_state)) ||
+           (s->by_flinkd && s->job_id && !str_eq(s->job_id, json_str(v->rec_job, "id")));
 }
 
 /* The run is of another revision than the one that is wanted, and that is no update as the status
  * has it: its submission was under way when the spec went back, or its revision was taken back. */
-static bool is_run_of_other_revision(const struct view *v, const char *name)
-{
-    return name && !str_eq(name, v->revision.next_name) &&
-           (job_state_is_active(v->rec_state) ||
-            (v->rolled_back && job_state_is_failed(v->rec_state)));
-}
-
 static void read_run_revision(struct view *v)
 {
-    const char *name = revision_of_run(v);
+    const char *name = NULL;
     const cJSON *revision, *spec;
     unsigned change;
 
-    if (v->revision.update_triggered || !is_run_of_other_revision(v, name))
+    if (!v->revision.update_triggered && has_run(v))
+        name = view_revision_of_run(v);
+    if (!name || str_eq(name, v->revision.next_name))
         return;
     revision = view_child(v, "ControllerRevision", name, NULL);
     spec = json_get(revision, "data.spec");

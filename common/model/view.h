@@ -104,6 +104,8 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id);
 struct trigger view_trigger(const struct view *v, const char *trigger_id);
 /** There is a submitter, it isn't being deleted, and it is of the revision that is wanted. */
 bool view_submits_next(const struct view *v);
+/** Name of the revision of which the run is; NULL: not known. */
+const char *view_revision_of_run(const struct view *v);
 /** The run that is followed has tasks that run. Without an answer: no. */
 bool view_is_up(const struct view *v);
 /** The command with that key; NULL. */

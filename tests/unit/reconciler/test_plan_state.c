@@ -332,6 +332,53 @@ Test(plan_state, a_submission_that_a_reverted_spec_overtook_is_updated)
     cr_expect_eq(commands(&s, "stop"), 2);
 }
 
+Test(plan_state, the_components_of_a_submission_that_a_reverted_spec_overtook_are_left_alone)
+{
+    _cleanup_(json_freep) cJSON *before = NULL;
+
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Updating");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    json_set(s.snapshot.cluster, "status", TAKE(before)); /* it doesn't tell of the run yet */
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_APPLY, NULL, NULL));
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+}
+
+Test(plan_state, a_named_savepoint_is_not_gone_back_to_while_the_update_that_names_it_goes_on)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.updateStrategy.rollback", true);
+    run(&s);
+    cancel_with_savepoint();
+    change_args(&s, "[\"--new\"]");
+    json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/9");
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new"); /* before it runs */
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/10\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Pending");
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/10");
+}
+
 Test(plan_state, components_that_were_cleaned_up_stay_so_when_the_spec_changes_in_place)
 {
     scenario_init(&s, "");
