@@ -106,15 +106,27 @@ static const cJSON *checkpoints(const struct view *v)
     return json_member(v->snapshot->observations, key);
 }
 
+/* Flink counts the checkpoints and savepoints of a run together. The status has the time at which a
+ * savepoint was known, which may be much later than it was taken. */
+static bool is_newer_than_savepoint(const struct life *life, const cJSON *seen)
+{
+    const cJSON *completed = json_member(seen, "completed");
+    const cJSON *savepoint = json_member(seen, "savepoint");
+
+    if (savepoint_is_same(json_str(savepoint, "path"), json_str(life->job, "savepointLocation")))
+        return json_int(completed, "id", 0) > json_int(savepoint, "id", 0);
+    return json_int(completed, "time", 0) >
+           time_parse_rfc3339(json_str(life->job, "savepointTime"));
+}
+
 /* The newest retained checkpoint of the run, when it is newer than the last savepoint. */
 static const char *newer_checkpoint(const struct view *v, const struct life *life)
 {
-    const cJSON *completed = json_member(checkpoints(v), "completed");
+    const cJSON *seen = checkpoints(v);
 
-    if (!may_use_checkpoint(v, life) ||
-        json_int(completed, "time", 0) <= time_parse_rfc3339(json_str(life->job, "savepointTime")))
-        return NULL;
-    return json_str(completed, "path");
+    return may_use_checkpoint(v, life) && is_newer_than_savepoint(life, seen)
+               ? json_str(seen, "completed.path")
+               : NULL;
 }
 
 void life_record_checkpoint(const struct view *v, struct life *l)
@@ -127,6 +139,7 @@ void life_record_checkpoint(const struct view *v, struct life *l)
     time_rfc3339(json_int(checkpoints(v), "completed.time", 0), when);
     json_set_str(l->job, "savepointLocation", path);
     json_set_str(l->job, "savepointTime", when);
+    json_remove(l->job, "finalSavepoint"); /* of the run before, which this one went on from */
 }
 
 const char *life_retained_checkpoint(const struct view *v, const struct life *l)
