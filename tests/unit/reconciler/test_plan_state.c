@@ -282,6 +282,20 @@ Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_upd
     cr_expect_eq(commands(&s, "stop"), 1);
 }
 
+/* Were it stopped, that request would come first once the journal is lost: beside the stop. */
+Test(plan_state, an_update_waits_until_a_request_for_a_savepoint_is_recorded)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    change_args(&s, "[\"--new\"]");
+    make_plan(&s);
+    cr_expect_null(find_command(&s, "stop"));
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(find_command(&s, "savepoint"));
+}
+
 Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
 {
     scenario_init(&s, SAVEPOINTS);
