@@ -224,6 +224,17 @@ static struct run *add_run(struct world *w, struct jm *jm, const struct run *r)
     return &jm->runs[jm->n_runs++];
 }
 
+static const char *owner_of(const cJSON *pod)
+{
+    return json_str_or(cJSON_GetArrayItem(json_get(pod, "metadata.ownerReferences"), 0), "uid", "");
+}
+
+/* The result of a job goes with its JobManager (see docs/operations.md, known limits). */
+static bool is_run_again(const struct world *w, const cJSON *pod, const char *id)
+{
+    return id && str_eq(id, w->over) && str_eq(owner_of(pod), w->over_in);
+}
+
 /* The HA store's jobs; then an Application's own, unless it was among them. */
 void flink_recover(struct world *w, const char *pod)
 {
@@ -243,7 +254,8 @@ void flink_recover(struct world *w, const char *pod)
         trace(w, "flink: recovered job %.6s", r.id);
         (void)add_run(w, jm, &r);
     }
-    if (id) /* a duplicate, when it was recovered */
+    w->excused = is_run_again(w, object, id);
+    if (id && !w->excused) /* a duplicate, when it was recovered */
         (void)flink_submit(w, jm, id, pod_arg_after(object, "--fromSavepoint"),
                            pod_last_arg(object));
 }
@@ -345,9 +357,14 @@ static void forget_stored(struct world *w, const char *id)
 
 static void shut_down_application(struct world *w, const struct jm *jm, const struct run *r)
 {
-    if (pod_arg_after(kube_find_uid(w, jm->pod), "--job-id"))
-        happen(w, between(w, 200, 3000), EVENT_SUBMITTER,
-               STEP_SHUT_DOWN + (r->state == RUN_FAILED ? EXIT_FAILED : 0), jm->pod, NULL);
+    const cJSON *pod = kube_find_uid(w, jm->pod);
+
+    if (!pod_arg_after(pod, "--job-id"))
+        return;
+    str_copy(w->over, sizeof w->over, r->id);
+    str_copy(w->over_in, sizeof w->over_in, owner_of(pod));
+    happen(w, between(w, 200, 3000), EVENT_SUBMITTER,
+           STEP_SHUT_DOWN + (r->state == RUN_FAILED ? EXIT_FAILED : 0), jm->pod, NULL);
 }
 
 void flink_job_ends(struct world *w, const char *id, enum run_state state)
@@ -401,8 +418,10 @@ void flink_jobs(struct world *w)
             settle(r, w);
             r->state = state;
             trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
-            if (state == RUN_RUNNING)
+            if (state == RUN_RUNNING) {
+                str_copy(w->ran, sizeof w->ran, r->id);
                 fate(w, r);
+            }
             changed(w);
         }
     }
@@ -494,6 +513,7 @@ void flink_trigger_ends(struct world *w, const char *id, int outcome)
         } else {
             settle(r, w);
             store(w, t, r);
+            t->made_ms = w->now_ms;
             if (t->stop)
                 flink_job_ends(w, t->job, RUN_FINISHED);
         }

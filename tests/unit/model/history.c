@@ -464,6 +464,7 @@ static const char *unfulfilled(const struct world *w)
 
 void check_step(struct world *w)
 {
+    w->had_state |= w->ran[0] && str_eq(w->ran, w->told_to_run);
     if (flink_live(w) > 1)
         violate(w, "two jobs run");
     if (w->user_savepoints > w->requests + w->jm_deaths)
@@ -572,9 +573,14 @@ static bool turn(struct world *w)
     return true;
 }
 
+static bool goes_on(const struct world *w)
+{
+    return !w->violation[0] && !w->excused && w->steps < STEPS_MAX;
+}
+
 static void until_calm(struct world *w)
 {
-    while (!w->violation[0] && w->user_left > 0 && w->steps < STEPS_MAX && turn(w))
+    while (goes_on(w) && w->user_left > 0 && turn(w))
         ;
     w->faults = false;
     trace(w, "no more faults");
@@ -586,14 +592,14 @@ static void until_fulfilled(struct world *w)
     int64_t calm_ms = w->now_ms + CALM_MS, end_ms = w->now_ms + PATIENCE_MS;
     const char *missing = "";
 
-    while (!w->violation[0] && w->steps < STEPS_MAX && w->now_ms < end_ms) {
+    while (goes_on(w) && w->now_ms < end_ms) {
         missing = unfulfilled(w);
         if (!missing && w->now_ms > calm_ms && !w->in_flight && !w->status_in_flight)
             return;
         if (!turn(w))
             break;
     }
-    if (!w->violation[0] && missing)
+    if (!w->violation[0] && !w->excused && missing)
         violate(w, "%s (job %s, blocked %s, said %s)", missing, job_state_name(told_state(w)),
                 w->blocked, w->said);
 }

@@ -63,6 +63,7 @@ struct ftrigger {
     bool stop, done, read;
     const char *failure; /* NULL: it succeeded */
     char location[64];
+    int64_t made_ms; /* with what was done until then */
 };
 
 enum { RUNS_MAX = 24, TRIGGERS_MAX = 200, JMS_MAX = 6, STORED_MAX = 256, EVENTS_MAX = 512 };
@@ -97,6 +98,7 @@ struct world {
     int n_events;
     bool tracing;
     char violation[512]; /* "": none */
+    bool excused; /* Flink did what nobody could keep it from: the history says no more */
 
     /* Kubernetes, as it is */
     int64_t version;
@@ -109,6 +111,7 @@ struct world {
     int n_store;
     struct stored stored[STORED_MAX];
     int n_stored;
+    char over[33], over_in[64]; /* an Application's job that has ended, and the Job that it is */
     bool unreachable; /* by the daemons */
     int64_t circling_until_ms; /* jobs restart and restart */
     /* The journal */
@@ -147,7 +150,9 @@ struct world {
     bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
     bool cancel_asked, finished, failed; /* ever */
-    bool had_state; /* a run was recorded as running */
+    char ran[33], told_to_run[33]; /* the last run that did, and that was recorded as running:
+                                      CREATED and RESTARTING count as such, too */
+    bool had_state; /* some run was both */
     int user_left, requests, jm_deaths, user_savepoints, version_number;
     cJSON *specs; /* that the cluster had */
     int64_t steps;
