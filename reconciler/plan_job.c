@@ -219,6 +219,13 @@ static bool is_savepoint_first(const struct planner *p, const char *reason)
            str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING");
 }
 
+/* What was to end the job is wanted no more. */
+static void go_on(struct planner *p)
+{
+    plan_drop(p, "cancel", "the job is to go on");
+    plan_savepoints(p);
+}
+
 void plan_job(struct planner *p)
 {
     const char *reason = stop_reason(p);
@@ -233,9 +240,9 @@ void plan_job(struct planner *p)
     else if (job_state_is_pending(p->l->state) && !p->l->suspended)
         start(p);
     else if (p->l->state == JOB_RUNNING)
-        plan_savepoints(p);
+        go_on(p);
     else if (job_state_is_stopped(p->l->state))
         clean_up(p);
     if (job_state_is_stopped(p->l->state))
-        plan_drop_submissions(p, "the job has ended");
+        plan_drop(p, "submit", "the job has ended");
 }

@@ -227,14 +227,6 @@ static bool is_restart(const struct view *v)
     return v->job && (v->change & CHANGE_RESTART);
 }
 
-static bool cancelled_for_update(const struct view *v)
-{
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-    return str_eq(json_str(view_command(v, key), "args.reason"), REASON_UPDATE);
-}
-
 static bool is_update_ready(const struct view *v, struct life *l)
 {
     int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
@@ -247,7 +239,8 @@ static bool is_update_ready(const struct view *v, struct life *l)
         return true;
     if (v->rolled_back)
         return true; /* what is gone back from never came up: from where it started */
-    if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
+    if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) ||
+        str_eq(life_cancel_reason(v), REASON_UPDATE))
         return true;
     if (l->state == JOB_CANCELLED ? life_retained_checkpoint(v, l) : newer_checkpoint(v, l))
         return true;
