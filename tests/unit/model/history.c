@@ -47,7 +47,9 @@ static void choose_job(struct world *w, cJSON *job)
     if (json_has(job, "savepointsDir") && chance(w, 60))
         json_set_str(job, "restartPolicy", "FromSavepointOnFailure");
     if (json_has(job, "savepointsDir") && chance(w, 30))
-        json_set_int(job, "autoSavepointSeconds", 120);
+        json_set_int(job, "autoSavepointSeconds", AUTO_SAVEPOINT_MS / 1000);
+    else if (json_has(job, "savepointsDir") && chance(w, 20))
+        json_set_str(job, "autoSavepointSchedule", "*/2 * * * *");
     if (chance(w, 20))
         json_set_bool(job, "takeSavepointOnUpdate", false);
     w->latest = json_has(job, "savepointsDir") && chance(w, 20);
@@ -113,7 +115,7 @@ static void annotate(struct world *w, const char *request)
     json_set(w->cluster, "metadata.annotations", cJSON_CreateObject());
     json_set_member_str(json_get(w->cluster, "metadata.annotations"), ANNOTATION_USER_CONTROL,
                         request);
-    w->cancel_asked |= str_eq(request, "job-cancel");
+    w->cancel_requests += str_eq(request, "job-cancel");
     w->requests += str_eq(request, "savepoint");
     trace(w, "user: asks for %s", request);
 }
@@ -429,7 +431,9 @@ static const char *unfulfilled(const struct world *w)
     if (waits_for_a_circling_job(w) || is_back_at_what_cannot_run(w))
         return NULL;
     if (suspend && !job_state_is_stopped(state))
-        return flink_live(w) ? "a suspended job runs" : NULL;
+        return flink_live(w)                ? "a suspended job runs"
+               : job_state_is_active(state) ? "a suspended job is told to be on its way"
+                                            : NULL;
     if (job_state_is_stopped(state) && flink_live(w))
         return "a job runs that is told to be over";
     if (state == JOB_RUNNING && at_next) {
@@ -445,7 +449,7 @@ static const char *unfulfilled(const struct world *w)
     if (state == JOB_SUCCEEDED)
         return w->finished || has_lost_its_end(w) ? NULL : "told to have finished, but didn't";
     if (state == JOB_CANCELLED && at_next)
-        return w->cancel_asked ? NULL : "it was cancelled by nobody";
+        return w->cancel_requests ? NULL : "it was cancelled by nobody";
     if (!says_why)
         return "nothing says why it doesn't go on";
     if (job_state_is_failed(state) && !at_next && is_to_be_taken_back(w, args) &&
@@ -455,7 +459,7 @@ static const char *unfulfilled(const struct world *w)
         return NULL;
     /* What only the user can tell. */
     if (str_starts(w->blocked, "UpdateNeeds") || str_starts(w->said, "UpdateNeeds"))
-        return w->failed || w->cancel_asked || !json_has(w->cluster, "spec.job.savepointsDir") ||
+        return w->failed || w->cancel_requests || !json_has(w->cluster, "spec.job.savepointsDir") ||
                        !json_bool(w->cluster, "spec.job.takeSavepointOnUpdate", true)
                    ? NULL
                    : "an update waits for nothing";

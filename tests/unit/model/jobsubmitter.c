@@ -90,11 +90,11 @@ static enum outcome act(struct world *w, const cJSON *command)
     if (w->unreachable)
         return OUTCOME_AGAIN;
     if (str_eq(kind, "cancel")) {
-        status = flink_cancel_job(w, json_str(args, "jobId"));
+        status = flink_cancel_job(w, command);
         return status ? OUTCOME_DONE : OUTCOME_AGAIN;
     }
     if (str_eq(kind, "dispose")) {
-        flink_dispose(w, json_str(args, "path"));
+        flink_dispose(w, command);
         return OUTCOME_DONE;
     }
     status = flink_trigger(w, args, str_eq(kind, "stop"));

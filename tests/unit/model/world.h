@@ -56,6 +56,8 @@ struct run {
     char version[32]; /* what it was submitted with: spec.job.args[0] */
     enum run_state state;
     int64_t progress, since_ms; /* what it has done until since_ms; while it runs that goes on */
+    int64_t cancel_id, cancel_ms; /* of the command that cancelled it; 0: none */
+    bool given_up; /* … or stopped it, since the user asked for that */
 };
 
 struct ftrigger {
@@ -63,8 +65,10 @@ struct ftrigger {
     bool stop, done, read;
     const char *failure; /* NULL: it succeeded */
     char location[64];
-    int64_t made_ms; /* with what was done until then */
+    int64_t begun_ms, made_ms; /* made with what was done until then */
 };
+
+enum { AUTO_SAVEPOINT_MS = 120 * 1000 }; /* also between the times of the cron expression */
 
 enum { RUNS_MAX = 24, TRIGGERS_MAX = 200, JMS_MAX = 6, STORED_MAX = 256, EVENTS_MAX = 512 };
 
@@ -88,6 +92,7 @@ struct stored {
     bool final; /* the job ended with it */
     bool lost; /* nobody could learn of it: its JobManager died before it was asked */
     bool disposed;
+    int64_t disposal_id, disposed_ms; /* of the command that did */
     bool left_behind; /* the user went back to an earlier one */
 };
 
@@ -149,10 +154,11 @@ struct world {
     bool named_state; /* by the user: until a run starts from it, any state may be started from */
     bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
-    bool cancel_asked, finished, failed; /* ever */
+    bool finished, failed; /* ever */
     char ran[33], told_to_run[33]; /* the last run that did, and that was recorded as running:
                                       CREATED and RESTARTING count as such, too */
     bool had_state; /* some run was both */
+    int given_up, cancel_requests;
     int user_left, requests, jm_deaths, user_savepoints, version_number;
     cJSON *specs; /* that the cluster had */
     int64_t steps;
@@ -225,8 +231,8 @@ void flink_job_ends(struct world *w, const char *id, enum run_state state);
 void flink_trigger_ends(struct world *w, const char *id, int outcome);
 /* HTTP status. */
 int flink_trigger(struct world *w, const cJSON *args, bool stop);
-int flink_cancel_job(struct world *w, const char *id);
-void flink_dispose(struct world *w, const char *location);
+int flink_cancel_job(struct world *w, const cJSON *command);
+void flink_dispose(struct world *w, const cJSON *command);
 
 /* ---- submitter.c ---- */
 enum { STEP_SHUT_DOWN = 3000 }; /* an Application cluster ends; plus the exit status */
