@@ -228,6 +228,15 @@ bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *fr
                   const char *version);
 void flink_jobs(struct world *w);
 void flink_job_ends(struct world *w, const char *id, enum run_state state);
+/* The watcher will look again. */
+void flink_changed(struct world *w);
+/* What it has done until now. */
+void run_settle(struct run *r, const struct world *w);
+struct stored *flink_stored_at(struct world *w, const char *location);
+/* The newest state that somebody could know of. */
+int64_t flink_newest_state(const struct world *w);
+
+/* ---- savepoint.c ---- */
 void flink_trigger_ends(struct world *w, const char *id, int outcome);
 /* HTTP status. */
 int flink_trigger(struct world *w, const cJSON *args, bool stop);
@@ -256,9 +265,22 @@ void jobsubmitter_event(struct world *w, struct happening *e);
 void submitter_dies(struct world *w);
 void statusreporter_event(struct world *w, struct happening *e);
 
+/* ---- user.c ---- */
+void user_creates(struct world *w);
+void user_acts(struct world *w);
+/* Even when the last wish can't be fulfilled, the next one has to be. */
+void user_mends(struct world *w);
+/* With these a job doesn't run. */
+bool user_asks_for_bad_args(const cJSON *spec);
+
+/* ---- wish.c ---- */
+enum job_state told_state(const struct world *w);
+/* NULL: all is as it was wanted; else what isn't. */
+const char *wish_unfulfilled(const struct world *w);
+void check_step(struct world *w);
+
 /* ---- history.c ---- */
 /* From a seed to its end. 0, or -1 with w->violation. */
 int history_run(struct world *w, uint64_t seed, bool tracing);
-void check_step(struct world *w);
 
 #endif
