@@ -10,6 +10,7 @@
 #include "common/model/life_internal.h"
 #include "common/model/names.h"
 #include "common/model/rollback.h"
+#include "common/model/run_revision.h"
 
 enum { CHANGE_RESTART = CHANGE_JOB | CHANGE_PODS | CHANGE_MODE };
 
@@ -77,7 +78,7 @@ static bool was_gone_on_from(const struct view *v)
 
     if (!id || !str_eq(id, json_str(v->rec_job, "id")))
         return false;
-    name = view_revision_of_run(v);
+    name = run_revision(v);
     return name && str_eq(json_str(view_child(v, "ControllerRevision", name, NULL),
                                    "data.spec.job.fromSavepoint"),
                           v->from_savepoint);

@@ -104,14 +104,14 @@ const cJSON *view_flink_job(const struct view *v, const char *job_id);
 struct trigger view_trigger(const struct view *v, const char *trigger_id);
 /** There is a submitter, it isn't being deleted, and it is of the revision that is wanted. */
 bool view_submits_next(const struct view *v);
-/** Name of the revision of which the run is; NULL: not known. */
-const char *view_revision_of_run(const struct view *v);
 /** The run that is followed has tasks that run. Without an answer: no. */
 bool view_is_up(const struct view *v);
 /** The command with that key; NULL. */
 const cJSON *view_command(const struct view *v, const char *key);
 /** It is wanted or being done: its outcome is still to come. */
 bool view_command_is_open(const cJSON *command);
+/** A ControllerRevision of this FlinkCluster. */
+bool view_is_revision(const struct view *v, const cJSON *object);
 /** Object of that kind and name that this FlinkCluster controls; *foreign (may be NULL): it exists,
  * but isn't ours. */
 const cJSON *view_child(const struct view *v, const char *kind, const char *name, bool *foreign);
