@@ -70,13 +70,16 @@ bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t 
     return at_ms && taken && max_age_s >= 0 && at_ms <= taken + max_age_s * 1000;
 }
 
-/* A run of an update that isn't over has gone on from it, and left a savepoint: that is newer. */
+/* A run of an update that isn't over has gone on from it and left a savepoint, from which the next
+ * one has gone on: those are newer. */
 static bool was_gone_on_from(const struct view *v)
 {
     const cJSON *newest = cJSON_GetArrayItem(json_member(v->status, "savepoints"), 0);
-    const char *id = json_str(newest, "jobID"), *name;
+    const char *id = json_str(v->rec_job, "id"), *name;
 
-    if (!id || !str_eq(id, json_str(v->rec_job, "id")))
+    if (!id || !str_eq(id, v->job_id) ||
+        (!str_eq(id, json_str(newest, "jobID")) &&
+         savepoint_is_same(json_str(v->rec_job, "fromSavepoint"), v->from_savepoint)))
         return false;
     name = run_revision(v);
     return name && str_eq(json_str(view_child(v, "ControllerRevision", name, NULL),

@@ -391,6 +391,13 @@ Test(plan_state, a_named_savepoint_is_not_gone_back_to_while_the_update_that_nam
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Deploying");
     cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/10");
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter(&s)));
+    settle(&s);
+    after(&s, 60);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying", "once more");
+    cr_expect_eq(commands(&s, "submit"), 4);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/10");
 }
 
 Test(plan_state, components_that_were_cleaned_up_stay_so_when_the_spec_changes_in_place)
