@@ -218,6 +218,7 @@ static bool may_be_recovered(struct planner *p)
 {
     const struct view *v = p->v;
     int64_t end_ms = v->submitter.created_ms;
+    char until[32];
 
     if (v->unreachable_since_ms > end_ms)
         end_ms = v->unreachable_since_ms;
@@ -225,6 +226,11 @@ static bool may_be_recovered(struct planner *p)
     if (!plan_has_ha_metadata(p) || end_ms <= v->now_ms)
         return false;
     plan_wake(p, end_ms);
+    time_rfc3339(end_ms, until);
+    plan_block(p, "JobManagerUnreachable",
+               "the JobManager is gone, and high availability may bring back a job that it had: it "
+               "is waited for until %s",
+               until);
     return true;
 }
 

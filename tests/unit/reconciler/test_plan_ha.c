@@ -59,6 +59,8 @@ Test(plan_ha, an_application_that_may_run_unseen_is_not_taken_away_by_an_update)
     settle(&s);
     cr_expect(submitter(&s));
     cr_expect_str_eq(job_state(&s), "Deploying");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "JobManagerUnreachable");
     after(&s, 1);
     make_plan(&s);
     cr_expect(find_action(&s, ACTION_DELETE, "Job", NULL), "it doesn't come back");
