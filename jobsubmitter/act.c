@@ -14,6 +14,17 @@ static bool is_outdated(const struct work *work, const cJSON *cluster)
            !str_eq(state, json_str(args, "fromSavepoint"));
 }
 
+/* Flink did it, but the report got lost, and how it ended is known by now: a JobManager that was
+ * restarted since would do it again. */
+static bool is_settled(const struct work *work, const cJSON *cluster)
+{
+    const cJSON *savepoint = json_get(cluster, "status.savepoint");
+
+    return (work->order.kind == ORDER_SAVEPOINT || work->order.kind == ORDER_STOP) &&
+           str_eq(json_str(savepoint, "triggerID"), work->order.trigger_id) &&
+           !str_eq(json_str(savepoint, "state"), "InProgress");
+}
+
 /* JOURNAL_E_NOTFOUND: the FlinkCluster is gone, or another one has its name. */
 static int find_base(struct work *work, struct error *err)
 {
@@ -28,6 +39,7 @@ static int find_base(struct work *work, struct error *err)
     if (!str_eq(o.uid, c->cluster_uid))
         return JOURNAL_E_NOTFOUND;
     work->outdated = is_outdated(work, o.json);
+    work->settled = is_settled(work, o.json);
     work->base = flink_url(config->flink_url_template, c->ns, c->cluster_name,
                            config->cluster_domain, flink_url_port(o.json));
     return work->base ? 0 : error_set(err, ENOMEM, "out of memory");
@@ -68,6 +80,8 @@ void act_start(struct work *work)
         outcome_transient(work, err.text, 0);
     else if (work->outdated)
         outcome_dropped(work, "the status tells of newer state to start from");
+    else if (work->settled)
+        outcome_done(work, NULL);
     else
         start(work);
 }

@@ -15,6 +15,7 @@ struct work {
     struct kube_call *kube_call;
     struct flink_call *flink_call;
     bool outdated; /* a submission that isn't to take place any more */
+    bool settled; /* a savepoint or stop whose outcome is known */
     bool started; /* false: waits for another one of its cluster */
     /* The outcome, until it is in the journal. */
     bool ended;

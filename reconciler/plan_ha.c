@@ -29,6 +29,14 @@ static bool is_ha_metadata(const cJSON *object)
                   CONFIGMAP_TYPE_HA);
 }
 
+bool plan_has_ha_metadata(const struct planner *p)
+{
+    json_foreach (object, p->v->snapshot->objects)
+        if (p->v->ha && is_ha_metadata(object))
+            return true;
+    return false;
+}
+
 /* Flink's HA metadata goes with the FlinkCluster, unless somebody else owns it. */
 void plan_ha_adopt(struct planner *p)
 {

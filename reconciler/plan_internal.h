@@ -34,6 +34,8 @@ bool plan_may_trigger(const struct planner *p);
 /* ---- plan_ha.c ---- */
 /* Flink's HA metadata goes with the FlinkCluster, unless somebody else owns it. */
 void plan_ha_adopt(struct planner *p);
+/* Some JobManager came up and may have had a job, which the next one brings back. */
+bool plan_has_ha_metadata(const struct planner *p);
 /* May a JobManager start that isn't to bring back the run before? If not, what hinders is being
  * removed. */
 bool plan_ha_is_clear(struct planner *p);
@@ -54,8 +56,10 @@ bool plan_awaits_run(struct planner *p);
 bool plan_awaits_submitter(struct planner *p);
 /* … without one. */
 void plan_cancel(struct planner *p, const char *reason);
-/* Drop submissions that nobody wants any more, before they are done. */
-void plan_drop_submissions(struct planner *p, const char *why);
+/* Drop commands of that kind, which nobody wants any more, before they are done. */
+void plan_drop(struct planner *p, const char *kind, const char *why);
+/* One of that kind is wanted, or being done. */
+bool plan_has_open(const struct planner *p, const char *kind);
 /* The run has its final savepoint: it is over. */
 bool plan_is_stopped(struct planner *p);
 void plan_savepoints(struct planner *p);

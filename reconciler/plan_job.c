@@ -202,13 +202,28 @@ static void remove_other_mode(struct planner *p)
     plan_delete(p, view_child(p->v, "Job", name, NULL), "the job's mode has changed");
 }
 
+/* A request that the status doesn't tell of yet. */
+static bool is_savepoint_asked_for(const struct planner *p)
+{
+    return str_eq(json_str(p->l->control, "name"), "savepoint") &&
+           str_eq(json_str(p->l->control, "state"), "Requested");
+}
+
 /* A savepoint that was asked for comes before a stop that the job is to go on after: the request is
  * older, or as old, and may only have been forgotten with the journal. */
 static bool is_savepoint_first(const struct planner *p, const char *reason)
 {
-    return p->l->savepoint_wanted && p->l->state == JOB_RUNNING && !p->l->stop_forgotten &&
+    return (p->l->savepoint_wanted || is_savepoint_asked_for(p)) && p->l->state == JOB_RUNNING &&
+           !p->l->stop_forgotten &&
            (str_eq(reason, REASON_UPDATE) || str_eq(reason, REASON_SUSPEND)) &&
            str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING");
+}
+
+/* What was to end the job is wanted no more. */
+static void go_on(struct planner *p)
+{
+    plan_drop(p, "cancel", "the job is to go on");
+    plan_savepoints(p);
 }
 
 void plan_job(struct planner *p)
@@ -225,9 +240,9 @@ void plan_job(struct planner *p)
     else if (job_state_is_pending(p->l->state) && !p->l->suspended)
         start(p);
     else if (p->l->state == JOB_RUNNING)
-        plan_savepoints(p);
+        go_on(p);
     else if (job_state_is_stopped(p->l->state))
         clean_up(p);
     if (job_state_is_stopped(p->l->state))
-        plan_drop_submissions(p, "the job has ended");
+        plan_drop(p, "submit", "the job has ended");
 }

@@ -166,7 +166,7 @@ void plan_savepoints(struct planner *p)
     if (!p->v->job_id || !p->v->savepoints_dir ||
         !str_eq(json_str(view_flink_job(p->v, p->v->job_id), "state"), "RUNNING"))
         return;
-    if (!plan_may_trigger(p) || plan_is_stopped(p))
+    if (!plan_may_trigger(p) || plan_is_stopped(p) || plan_has_open(p, "cancel"))
         return;
     reason = due_reason(p);
     if (reason)

@@ -12,12 +12,12 @@ enum {
     STOP_SEEN_MS = 60 * 1000, /* how long Flink's list may be older than the end of a stop */
 };
 
-void plan_drop_submissions(struct planner *p, const char *why)
+void plan_drop(struct planner *p, const char *kind, const char *why)
 {
     json_foreach (command, p->v->snapshot->commands) {
         struct action *action;
 
-        if (!str_eq(json_str(command, "kind"), "submit") || !view_command_is_open(command))
+        if (!str_eq(json_str(command, "kind"), kind) || !view_command_is_open(command))
             continue;
         action = plan_add(p, ACTION_DROP_COMMAND, "Command", json_str_or(command, "key", ""));
         if (!action)
@@ -27,10 +27,10 @@ void plan_drop_submissions(struct planner *p, const char *why)
     }
 }
 
-static bool has_open_submission(const struct planner *p)
+bool plan_has_open(const struct planner *p, const char *kind)
 {
     json_foreach (command, p->v->snapshot->commands) {
-        if (str_eq(json_str(command, "kind"), "submit") && view_command_is_open(command))
+        if (str_eq(json_str(command, "kind"), kind) && view_command_is_open(command))
             return true;
     }
     return false;
@@ -118,7 +118,8 @@ void plan_cancel(struct planner *p, const char *reason)
     last = plan_last_try(p, key, &number);
     if (view_command_is_open(last))
         return;
-    if (last && json_int(last, "changedAt", 0) + CANCEL_AGAIN_MS > p->v->now_ms) {
+    if (last && !str_eq(json_str(last, "state"), "dropped") &&
+        json_int(last, "changedAt", 0) + CANCEL_AGAIN_MS > p->v->now_ms) {
         plan_wake(p, json_int(last, "changedAt", 0) + CANCEL_AGAIN_MS);
         return;
     }
@@ -189,11 +190,13 @@ static void stop_for_update(struct planner *p)
 {
     bool take = json_bool(p->v->job, "takeSavepointOnUpdate", true);
 
-    /* The user named the state to go on from, or the last savepoint is good enough; or the run made
-     * no state, and its update is taken back. */
-    if (life_from_savepoint_changed(p->v) || (p->v->rolled_back && !view_is_up(p->v)) ||
-        (!take && life_state_is_fresh(p->v, p->l, p->v->now_ms))) {
+    /* The user named the state to go on from; or the run made no state, and its update is taken
+     * back. */
+    if (life_from_savepoint_changed(p->v) || (p->v->rolled_back && !view_is_up(p->v))) {
         plan_cancel(p, REASON_UPDATE);
+    } else if (!take && life_state_is_fresh(p->v, p->l, p->v->now_ms)) {
+        if (plan_may_trigger(p)) /* one that is being taken is better */
+            plan_cancel(p, REASON_UPDATE);
     } else if (take && p->v->savepoints_dir) {
         stop_with_savepoint(p, REASON_UPDATE);
     } else if (take) {
@@ -210,6 +213,27 @@ static void stop_for_update(struct planner *p)
     }
 }
 
+/* High availability brings the job of a JobManager that has ended back with the Job's next pod. */
+static bool may_be_recovered(struct planner *p)
+{
+    const struct view *v = p->v;
+    int64_t end_ms = v->submitter.created_ms;
+    char until[32];
+
+    if (v->unreachable_since_ms > end_ms)
+        end_ms = v->unreachable_since_ms;
+    end_ms += LOST_GRACE_HA_MS;
+    if (!plan_has_ha_metadata(p) || end_ms <= v->now_ms)
+        return false;
+    plan_wake(p, end_ms);
+    time_rfc3339(end_ms, until);
+    plan_block(p, "JobManagerUnreachable",
+               "the JobManager is gone, and high availability may bring back a job that it had: it "
+               "is waited for until %s",
+               until);
+    return true;
+}
+
 /* An Application Job that is about to be the JobManager, or already is: the job may run in it. */
 static bool may_run_job(struct planner *p)
 {
@@ -219,7 +243,7 @@ static bool may_run_job(struct planner *p)
     if (v->mode != MODE_APPLICATION || v->jobmanager_running || v->jobmanager_starting)
         return v->mode == MODE_APPLICATION;
     if (v->jobmanager_pod || pod_due <= v->now_ms)
-        return false;
+        return may_be_recovered(p);
     plan_wake(p, pod_due); /* its pod isn't to be seen yet */
     return true;
 }
@@ -232,8 +256,8 @@ static void remove_submitter(struct planner *p, const char *reason)
     bool recorded =
         plan_is_recorded(p) && str_eq(json_str(v->rec_job, "id"), json_str(p->l->job, "id"));
 
-    plan_drop_submissions(p, reason);
-    if (!v->submitter.json || has_open_submission(p))
+    plan_drop(p, "submit", reason);
+    if (!v->submitter.json || plan_has_open(p, "submit"))
         return;
     if (p->l->state == JOB_DEPLOYING && (!recorded || !v->submitter.active || may_run_job(p)))
         return;

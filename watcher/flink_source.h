@@ -10,8 +10,8 @@
  *                       a savepoint or stop
  *   "dispose/<id>"      the same of a disposal
  *   "exceptions/<job>"  {"exceptions": [text, …], "since"} when the job failed or restarts
- *   "checkpoints/<job>" {"completed"?, "restored"?, "last"?: true, "since"} with restoreFrom
- *                       LatestState; last: the job has ended, there won't be another one
+ *   "checkpoints/<job>" {"completed"?, "savepoint"?, "restored"?, "last"?: true, "since"} with
+ *                       restoreFrom LatestState; last: the job has ended, no other will follow
  */
 #ifndef WATCHER_FLINK_SOURCE_H
 #define WATCHER_FLINK_SOURCE_H

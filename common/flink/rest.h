@@ -42,8 +42,9 @@ int flink_jobs_overview(struct flink_client *c, const char *base, flink_done_fn 
 int flink_job_exceptions(struct flink_client *c, const char *base, const char *job_id,
                          flink_done_fn fn, void *userdata, struct flink_call **ret,
                          struct error *err);
-/** GET /jobs/ID/checkpoints -> {"completed": {"id", "path", "time" (ms)} | absent, "restored":
- * {"path"}|absent} : latest completed, externalized path; discarded ones left out. */
+/** GET /jobs/ID/checkpoints -> {"completed": {"id", "path", "time" (ms)} | absent, "savepoint":
+ * {"id", "path"} | absent, "restored": {"path"} | absent}: latest of each, externalized path; a
+ * discarded checkpoint left out. */
 int flink_job_checkpoints(struct flink_client *c, const char *base, const char *job_id,
                           flink_done_fn fn, void *userdata, struct flink_call **ret,
                           struct error *err);

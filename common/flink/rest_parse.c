@@ -224,6 +224,18 @@ int flink_parse_exceptions(const char *body, size_t len, cJSON **ret, struct err
 
 /* ---- checkpoints ---- */
 
+/* Checkpoints and savepoints have their ids from one counter. */
+static int add_savepoint(cJSON *result, const cJSON *savepoint)
+{
+    const char *path = path_of(savepoint, "external_path");
+    int r;
+
+    if (!path)
+        return 0;
+    r = json_set_int(result, "savepoint.id", json_int(savepoint, "id", 0));
+    return r ? r : json_set_str(result, "savepoint.path", path);
+}
+
 static int add_completed(cJSON *result, const cJSON *completed)
 {
     const char *path = path_of(completed, "external_path");
@@ -254,6 +266,8 @@ int flink_parse_checkpoints(const char *body, size_t len, cJSON **ret, struct er
     if (r)
         return r;
     r = add_completed(result, json_get(json, "latest.completed"));
+    if (!r)
+        r = add_savepoint(result, json_get(json, "latest.savepoint"));
     if (!r)
         r = json_set_str(result, "restored.path",
                          path_of(json_get(json, "latest.restored"), "external_path"));

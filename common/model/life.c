@@ -11,6 +11,7 @@
 #include "common/model/life_internal.h"
 #include "common/model/names.h"
 #include "common/model/rollback.h"
+#include "common/model/run_revision.h"
 
 enum { CHANGE_RESTART = CHANGE_JOB | CHANGE_PODS | CHANGE_MODE };
 
@@ -70,18 +71,35 @@ bool life_state_is_fresh(const struct view *v, const struct life *life, int64_t 
     return at_ms && taken && max_age_s >= 0 && at_ms <= taken + max_age_s * 1000;
 }
 
+/* A run of an update that isn't over has gone on from it and left a savepoint, from which the next
+ * one has gone on: those are newer. */
+static bool was_gone_on_from(const struct view *v)
+{
+    const cJSON *newest = cJSON_GetArrayItem(json_member(v->status, "savepoints"), 0);
+    const char *id = json_str(v->rec_job, "id"), *name;
+
+    if (!id || !str_eq(id, v->job_id) ||
+        (!str_eq(id, json_str(newest, "jobID")) &&
+         savepoint_is_same(json_str(v->rec_job, "fromSavepoint"), v->from_savepoint)))
+        return false;
+    name = run_revision(v);
+    return name && str_eq(json_str(view_child(v, "ControllerRevision", name, NULL),
+                                   "data.spec.job.fromSavepoint"),
+                          v->from_savepoint);
+}
+
 bool life_from_savepoint_changed(const struct view *v)
 {
     const char *current = json_str(v->revision.current_spec, "job.fromSavepoint");
 
     return v->revision.update_triggered && !v->rolled_back && v->from_savepoint &&
-           !str_eq(v->from_savepoint, current);
+           !str_eq(v->from_savepoint, current) && !was_gone_on_from(v);
 }
 
 static bool may_use_checkpoint(const struct view *v, const struct life *life)
 {
     return str_eq(json_str(v->job, "restoreFrom"), "LatestState") && v->job_id &&
-           !json_bool(life->job, "finalSavepoint", false);
+           !str_eq(life_stop_state(v, life), "Succeeded");
 }
 
 /* What is known of the checkpoints of the run; NULL: nothing. */
@@ -93,15 +111,27 @@ static const cJSON *checkpoints(const struct view *v)
     return json_member(v->snapshot->observations, key);
 }
 
+/* Flink counts the checkpoints and savepoints of a run together. The status has the time at which a
+ * savepoint was known, which may be much later than it was taken. */
+static bool is_newer_than_savepoint(const struct life *life, const cJSON *seen)
+{
+    const cJSON *completed = json_member(seen, "completed");
+    const cJSON *savepoint = json_member(seen, "savepoint");
+
+    if (savepoint_is_same(json_str(savepoint, "path"), json_str(life->job, "savepointLocation")))
+        return json_int(completed, "id", 0) > json_int(savepoint, "id", 0);
+    return json_int(completed, "time", 0) >
+           time_parse_rfc3339(json_str(life->job, "savepointTime"));
+}
+
 /* The newest retained checkpoint of the run, when it is newer than the last savepoint. */
 static const char *newer_checkpoint(const struct view *v, const struct life *life)
 {
-    const cJSON *completed = json_member(checkpoints(v), "completed");
+    const cJSON *seen = checkpoints(v);
 
-    if (!may_use_checkpoint(v, life) ||
-        json_int(completed, "time", 0) <= time_parse_rfc3339(json_str(life->job, "savepointTime")))
-        return NULL;
-    return json_str(completed, "path");
+    return may_use_checkpoint(v, life) && is_newer_than_savepoint(life, seen)
+               ? json_str(seen, "completed.path")
+               : NULL;
 }
 
 void life_record_checkpoint(const struct view *v, struct life *l)
@@ -114,6 +144,7 @@ void life_record_checkpoint(const struct view *v, struct life *l)
     time_rfc3339(json_int(checkpoints(v), "completed.time", 0), when);
     json_set_str(l->job, "savepointLocation", path);
     json_set_str(l->job, "savepointTime", when);
+    json_remove(l->job, "finalSavepoint"); /* of the run before, which this one went on from */
 }
 
 const char *life_retained_checkpoint(const struct view *v, const struct life *l)
@@ -201,14 +232,6 @@ static bool is_restart(const struct view *v)
     return v->job && (v->change & CHANGE_RESTART);
 }
 
-static bool cancelled_for_update(const struct view *v)
-{
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-    return str_eq(json_str(view_command(v, key), "args.reason"), REASON_UPDATE);
-}
-
 static bool is_update_ready(const struct view *v, struct life *l)
 {
     int64_t ended = time_parse_rfc3339(json_str(l->job, "completionTime"));
@@ -221,7 +244,8 @@ static bool is_update_ready(const struct view *v, struct life *l)
         return true;
     if (v->rolled_back)
         return true; /* what is gone back from never came up: from where it started */
-    if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) || cancelled_for_update(v))
+    if (life_state_is_fresh(v, l, ended ? ended : v->now_ms) ||
+        str_eq(life_cancel_reason(v), REASON_UPDATE))
         return true;
     if (l->state == JOB_CANCELLED ? life_retained_checkpoint(v, l) : newer_checkpoint(v, l))
         return true;

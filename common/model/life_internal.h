@@ -87,6 +87,8 @@ bool life_stop_is_forgotten(const struct view *v, struct life *l);
 /* FINISHED -> Succeeded, unless it was a stop with savepoint; while that isn't clear the job counts
  * as running. */
 enum job_state life_finished_state(const struct view *v, const struct life *l);
+/* What for we told Flink to cancel the run, the last time; NULL: we didn't. */
+const char *life_cancel_reason(const struct view *v);
 bool life_is_cancelled_by_us(const struct view *v, const struct life *l);
 /* We stopped it now, for something that it is to go on after. */
 bool life_is_pause(const struct view *v, const struct life *l);

@@ -1,8 +1,6 @@
 /* How a run ends by our own doing. A stop with a savepoint is known by its trigger id, which
  * follows from what is recorded: also one that was forgotten with the journal can be asked for
  * again, and Flink answers with what became of it. */
-#include <stdio.h>
-
 #include "common/base/json.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
@@ -81,24 +79,31 @@ enum job_state life_finished_state(const struct view *v, const struct life *l)
     return str_eq(stop, "Succeeded") ? JOB_CANCELLED : JOB_SUCCEEDED;
 }
 
+const char *life_cancel_reason(const struct view *v)
+{
+    const char *reason = NULL;
+
+    json_foreach (command, v->snapshot->commands) {
+        if (str_eq(json_str(command, "kind"), "cancel") &&
+            str_eq(json_str(command, "args.jobId"), v->job_id) &&
+            !str_eq(json_str(command, "state"), "dropped"))
+            reason = json_str_or(command, "args.reason", "");
+    }
+    return reason;
+}
+
 bool life_is_cancelled_by_us(const struct view *v, const struct life *l)
 {
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-    return l->cancel_wanted || v->suspend || view_command(v, key);
+    return l->cancel_wanted || v->suspend || life_cancel_reason(v);
 }
 
 bool life_is_pause(const struct view *v, const struct life *l)
 {
-    char key[64];
     const char *reason = json_str(l->savepoint, "triggerReason");
 
     if (l->state != JOB_CANCELLED || v->rec_state == JOB_CANCELLED || l->cancel_wanted)
         return false;
-    if (!str_eq(life_stop_state(v, l), "Succeeded")) {
-        (void)snprintf(key, sizeof key, "cancel/%s", v->job_id ? v->job_id : "");
-        reason = json_str(view_command(v, key), "args.reason");
-    }
+    if (!str_eq(life_stop_state(v, l), "Succeeded"))
+        reason = life_cancel_reason(v);
     return v->suspend || str_eq(reason, REASON_SUSPEND) || str_eq(reason, REASON_UPDATE);
 }

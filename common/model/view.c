@@ -10,6 +10,7 @@
 #include "common/model/names.h"
 #include "common/model/pod.h"
 #include "common/model/rollback.h"
+#include "common/model/run_revision.h"
 
 static enum job_mode mode_of(const cJSON *job)
 {
@@ -52,7 +53,7 @@ const cJSON *view_child(const struct view *v, const char *kind, const char *name
     return ours ? object : NULL;
 }
 
-static bool is_revision(const struct view *v, const cJSON *object)
+bool view_is_revision(const struct view *v, const cJSON *object)
 {
     return str_eq(json_str(object, "kind"), "ControllerRevision") &&
            str_eq(metadata_value(object, "labels", LABEL_MANAGED_BY), v->name) &&
@@ -277,7 +278,7 @@ static void read_unseen_run(struct view *v)
     if (v->submitter.json || !v->jobs || (v->rec_job && !job_state_is_pending(v->rec_state)))
         return;
     json_foreach (object, v->snapshot->objects) {
-        if (!is_revision(v, object))
+        if (!view_is_revision(v, object))
             continue;
         run_id(v->unseen_job_id, v->uid, json_str_or(v->rec_job, "id", ""),
                json_str_or(object, "metadata.name", ""));
@@ -388,67 +389,11 @@ static void read_revisions(struct view *v)
     _cleanup_(json_freep) cJSON *revisions = cJSON_CreateArray();
 
     json_foreach (object, v->snapshot->objects) {
-        if (is_revision(v, object))
+        if (view_is_revision(v, object))
             cJSON_AddItemReferenceToArray(revisions, object);
     }
     revision_sync(v->snapshot->cluster, revisions, &v->revision);
     v->change = v->revision.change;
-}
-
-/* Whose submitter is gone: what was submitted last under its id tells. */
-static const char *submitted_revision(const struct view *v)
-{
-    const char *revision = NULL;
-
-    json_foreach (command, v->snapshot->commands) {
-        const cJSON *labels = json_get(command, "args.manifest.metadata.labels");
-
-        if (str_eq(json_str(command, "kind"), "submit") &&
-            str_eq(json_str(command, "args.jobId"), json_str(v->rec_job, "id")))
-            revision = cJSON_GetStringValue(json_member(labels, LABEL_REVISION));
-    }
-    return revision;
-}
-
-static const char *revision_of_run(const struct view *v)
-{
-    const struct submitter *s = &v->submitter;
-
-    if (!s->json)
-        return submitted_revision(v);
-    return s->by_flinkd && !s->deleting ? s->revision : NULL;
-}
-
-/* The run is of another revision than the one that is wanted, and that is no update as the status
- * has it: its submission was under way when the spec went back, or its revision was taken back. */
-static bool is_run_of_other_revision(const struct view *v, const char *name)
-{
-    return name && !str_eq(name, v->revision.next_name) &&
-           (job_state_is_active(v->rec_state) ||
-            (v->rolled_back && job_state_is_failed(v->rec_state)));
-}
-
-static void read_run_revision(struct view *v)
-{
-    const char *name = revision_of_run(v);
-    const cJSON *revision, *spec;
-    unsigned change;
-
-    if (v->revision.update_triggered || !is_run_of_other_revision(v, name))
-        return;
-    revision = view_child(v, "ControllerRevision", name, NULL);
-    spec = json_get(revision, "data.spec");
-    change = spec ? revision_change(spec, v->spec) : CHANGE_NONE;
-    if (!(change & (CHANGE_JOB | CHANGE_PODS | CHANGE_MODE)))
-        return;
-    v->change = change;
-    v->run_revision = name;
-    v->revision.update_triggered = true;
-    v->revision.current_spec = spec;
-    if (v->rolled_back)
-        return; /* the status keeps the one that is gone back to */
-    (void)snprintf(v->revision.current, sizeof v->revision.current, "%.250s-%lld", name,
-                   (long long)json_int(revision, "revision", 0));
 }
 
 static bool is_container_running(const cJSON *pod)
@@ -562,7 +507,7 @@ void view_init(struct view *v, const struct snapshot *snapshot, int64_t now_ms)
     v->rec_state = job_state_parse(json_str(v->rec_job, "state"));
     read_validity(v);
     read_submitter(v);
-    read_run_revision(v);
+    run_revision_apply(v);
     read_jobmanager_pods(v);
     read_flink(v);
 }

@@ -111,6 +111,8 @@ bool view_is_up(const struct view *v);
 const cJSON *view_command(const struct view *v, const char *key);
 /** It is wanted or being done: its outcome is still to come. */
 bool view_command_is_open(const cJSON *command);
+/** A ControllerRevision of this FlinkCluster. */
+bool view_is_revision(const struct view *v, const cJSON *object);
 /** Object of that kind and name that this FlinkCluster controls; *foreign (may be NULL): it exists,
  * but isn't ours. */
 const cJSON *view_child(const struct view *v, const char *kind, const char *name, bool *foreign);

@@ -117,6 +117,17 @@ def test_a_savepoint_is_triggered_with_the_id_that_was_chosen(w: World) -> None:
     w.wait_observation(uid, f"trigger/{trigger}", lambda o: o["completed"])
 
 
+def test_a_savepoint_whose_end_the_status_tells_is_not_taken_again(w: World) -> None:
+    ns, trigger = w.namespace(), new_id()
+    job = w.flink.add_job(ns, "wc")
+    uid = w.add_cluster(ns, status=running(job.id) | {"savepoint": {"triggerID": trigger, "state": "Succeeded"}})
+    w.add_jobmanager(ns)
+    w.wait_stored("FlinkCluster", ns, "wc", lambda o: o.get("status"))
+    ended = w.wait_command(w.add_command(ns, uid, "savepoint", f"savepoint/{trigger}", savepoint_args(job.id, trigger)))
+    check_equal(ended["state"], "done", "the outcome")
+    check_equal(w.flink.cluster(ns, "wc").writes(), [], "what Flink was told")
+
+
 def test_a_stop_ends_the_job_and_its_savepoint_is_seen(w: World) -> None:
     ns, uid, job_id = a_running_job(w)
     trigger = new_id()

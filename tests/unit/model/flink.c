@@ -1,16 +1,9 @@
-/* Flink: JobManagers with jobs by id, savepoints and stops by trigger id; what isn't in the HA
- * store is forgotten with the process. */
+/* Flink: JobManagers with jobs by id; what isn't in the HA store is forgotten with the process. */
 #include <stdio.h>
 
 #include "tests/unit/model/world.h"
 
-enum {
-    HTTP_REFUSED = 400,
-    HTTP_NOT_FOUND = 404,
-    CHECKPOINT_MS = 1000,
-    HTTP_CONFLICT = 409,
-    EXIT_FAILED = 1443 & 0xff,
-};
+enum { CHECKPOINT_MS = 1000, EXIT_FAILED = 1443 & 0xff };
 
 bool run_is_live(const struct run *r)
 {
@@ -96,7 +89,7 @@ struct jm *flink_service(const struct world *w)
     return NULL;
 }
 
-static void changed(struct world *w)
+void flink_changed(struct world *w)
 {
     happen_once(w, misfortune(w, 20) ? between(w, 1000, 6000) : between(w, 10, 900), EVENT_POLL,
                 NULL);
@@ -117,7 +110,7 @@ void flink_start(struct world *w, const char *pod, int restarts)
     happen(w, between(w, 1000, 12000), EVENT_JM_UP, restarts, pod, NULL);
 }
 
-static void settle(struct run *r, const struct world *w)
+void run_settle(struct run *r, const struct world *w)
 {
     if (r->state == RUN_RUNNING)
         r->progress += w->now_ms - r->since_ms;
@@ -137,7 +130,7 @@ int64_t flink_checkpoint(const struct world *w, const struct run *r, char out[64
     return (running ? w->now_ms : r->since_ms) - since;
 }
 
-static struct stored *stored_at(struct world *w, const char *location)
+struct stored *flink_stored_at(struct world *w, const char *location)
 {
     for (int i = 0; i < w->n_stored; i++)
         if (str_eq(w->stored[i].location, location))
@@ -188,7 +181,7 @@ void flink_stop(struct world *w, const char *pod)
         return;
     trace(w, "flink: the JobManager in %s ends", pod);
     for (int i = 0; i < jm->n_runs; i++) {
-        settle(&jm->runs[i], w);
+        run_settle(&jm->runs[i], w);
         for (int k = 0; k < w->n_store; k++)
             if (str_eq(w->store[k].id, jm->runs[i].id))
                 w->store[k] = jm->runs[i];
@@ -196,7 +189,7 @@ void flink_stop(struct world *w, const char *pod)
     w->jm_deaths++;
     *jm = (struct jm){0};
     flink_lose(w);
-    changed(w);
+    flink_changed(w);
 }
 
 void flink_up(struct world *w, const char *pod, int restarts)
@@ -209,7 +202,7 @@ void flink_up(struct world *w, const char *pod, int restarts)
     trace(w, "flink: the JobManager in %s is up", pod);
     happen(w, between(w, 100, w->ha && chance(w, 20) ? 120000 : 5000), EVENT_JM_RECOVERED, restarts,
            pod, NULL);
-    changed(w);
+    flink_changed(w);
 }
 
 static struct run *add_run(struct world *w, struct jm *jm, const struct run *r)
@@ -220,8 +213,19 @@ static struct run *add_run(struct world *w, struct jm *jm, const struct run *r)
     }
     jm->runs[jm->n_runs] = *r;
     happen_once(w, between(w, 100, 3000), EVENT_JOBS, NULL);
-    changed(w);
+    flink_changed(w);
     return &jm->runs[jm->n_runs++];
+}
+
+static const char *owner_of(const cJSON *pod)
+{
+    return json_str_or(cJSON_GetArrayItem(json_get(pod, "metadata.ownerReferences"), 0), "uid", "");
+}
+
+/* The result of a job goes with its JobManager (see docs/operations.md, known limits). */
+static bool is_run_again(const struct world *w, const cJSON *pod, const char *id)
+{
+    return id && str_eq(id, w->over) && str_eq(owner_of(pod), w->over_in);
 }
 
 /* The HA store's jobs; then an Application's own, unless it was among them. */
@@ -243,15 +247,15 @@ void flink_recover(struct world *w, const char *pod)
         trace(w, "flink: recovered job %.6s", r.id);
         (void)add_run(w, jm, &r);
     }
-    if (id) /* a duplicate, when it was recovered */
+    w->excused = is_run_again(w, object, id);
+    if (id && !w->excused) /* a duplicate, when it was recovered */
         (void)flink_submit(w, jm, id, pod_arg_after(object, "--fromSavepoint"),
                            pod_last_arg(object));
 }
 
 /* ---- jobs ---- */
 
-/* The newest state that somebody could know of. */
-static int64_t newest_state(const struct world *w)
+int64_t flink_newest_state(const struct world *w)
 {
     int64_t newest = 0;
 
@@ -292,7 +296,7 @@ static void check_state(struct world *w, const struct run *r)
         return; /* nowhere to put any */
     if (w->had_state && !r->from[0])
         violate(w, "job %.6s starts without state", r->id);
-    else if (r->progress + (str_starts(r->from, "k/") ? CHECKPOINT_MS : 0) < newest_state(w))
+    else if (r->progress + (str_starts(r->from, "k/") ? CHECKPOINT_MS : 0) < flink_newest_state(w))
         violate(w, "job %.6s starts from %s, which isn't the newest state", r->id, r->from);
 }
 
@@ -316,7 +320,7 @@ bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *fr
                   const char *version)
 {
     struct run r = {.state = RUN_CREATED, .since_ms = w->now_ms};
-    const struct stored *stored = from ? stored_at(w, from) : NULL;
+    const struct stored *stored = from ? flink_stored_at(w, from) : NULL;
 
     for (int i = 0; i < jm->n_runs; i++)
         if (str_eq(jm->runs[i].id, id))
@@ -345,9 +349,14 @@ static void forget_stored(struct world *w, const char *id)
 
 static void shut_down_application(struct world *w, const struct jm *jm, const struct run *r)
 {
-    if (pod_arg_after(kube_find_uid(w, jm->pod), "--job-id"))
-        happen(w, between(w, 200, 3000), EVENT_SUBMITTER,
-               STEP_SHUT_DOWN + (r->state == RUN_FAILED ? EXIT_FAILED : 0), jm->pod, NULL);
+    const cJSON *pod = kube_find_uid(w, jm->pod);
+
+    if (!pod_arg_after(pod, "--job-id"))
+        return;
+    str_copy(w->over, sizeof w->over, r->id);
+    str_copy(w->over_in, sizeof w->over_in, owner_of(pod));
+    happen(w, between(w, 200, 3000), EVENT_SUBMITTER,
+           STEP_SHUT_DOWN + (r->state == RUN_FAILED ? EXIT_FAILED : 0), jm->pod, NULL);
 }
 
 void flink_job_ends(struct world *w, const char *id, enum run_state state)
@@ -359,13 +368,13 @@ void flink_job_ends(struct world *w, const char *id, enum run_state state)
         return;
     if (state != RUN_CANCELED && state != RUN_FAILED && r->state != RUN_RUNNING)
         return;
-    settle(r, w);
+    run_settle(r, w);
     r->state = state;
     w->failed |= state == RUN_FAILED;
     trace(w, "flink: job %.6s %s", id, run_state_name(r));
     forget_stored(w, id);
     shut_down_application(w, jm, r);
-    changed(w);
+    flink_changed(w);
 }
 
 static void fate(struct world *w, struct run *r)
@@ -398,145 +407,14 @@ void flink_jobs(struct world *w)
                 flink_job_ends(w, r->id, RUN_FAILED);
                 continue;
             }
-            settle(r, w);
+            run_settle(r, w);
             r->state = state;
             trace(w, "flink: job %.6s %s", r->id, run_state_name(r));
-            if (state == RUN_RUNNING)
+            if (state == RUN_RUNNING) {
+                str_copy(w->ran, sizeof w->ran, r->id);
                 fate(w, r);
-            changed(w);
+            }
+            flink_changed(w);
         }
     }
-}
-
-/* ---- savepoints ---- */
-
-static struct ftrigger *trigger_of(struct jm *jm, const char *id)
-{
-    for (int i = 0; i < jm->n_triggers; i++)
-        if (str_eq(jm->triggers[i].id, id))
-            return &jm->triggers[i];
-    return NULL;
-}
-
-/* A job is stopped once, and nothing is begun beside that. */
-static void check_trigger(struct world *w, const struct jm *jm, const char *job, bool stop)
-{
-    for (int i = 0; i < jm->n_triggers; i++) {
-        const struct ftrigger *t = &jm->triggers[i];
-
-        if (!str_eq(t->job, job) || t->failure)
-            continue;
-        if (t->stop && stop)
-            violate(w, "job %.6s is stopped twice", job);
-        else if (!t->done)
-            violate(w, "a %s of job %.6s begins beside another", stop ? "stop" : "savepoint", job);
-    }
-}
-
-int flink_trigger(struct world *w, const cJSON *args, bool stop)
-{
-    struct jm *jm = flink_service(w);
-    const char *id = json_str_or(args, "triggerId", ""), *job = json_str_or(args, "jobId", "");
-    const struct run *r = NULL;
-    struct ftrigger *t;
-    int64_t takes = misfortune(w, 10) ? between(w, 300000, 590000) : between(w, 300, 20000);
-
-    if (!jm)
-        return 0;
-    for (int i = 0; i < jm->n_runs; i++)
-        if (str_eq(jm->runs[i].id, job))
-            r = &jm->runs[i];
-    if (!r)
-        return HTTP_NOT_FOUND;
-    if (trigger_of(jm, id))
-        return 202;
-    if (run_is_live(r))
-        check_trigger(w, jm, job, stop);
-    if (jm->n_triggers == TRIGGERS_MAX)
-        return HTTP_REFUSED;
-    t = &jm->triggers[jm->n_triggers++];
-    *t = (struct ftrigger){.stop = stop};
-    str_copy(t->id, sizeof t->id, id);
-    str_copy(t->job, sizeof t->job, job);
-    str_copy(t->reason, sizeof t->reason, json_str_or(args, "reason", ""));
-    trace(w, "flink: %s of %.6s begins (%s)", stop ? "stop" : "savepoint", job, t->reason);
-    happen(w, takes, EVENT_TRIGGER, misfortune(w, w->bad_luck ? 60 : 0) ? 1 : 0, id, NULL);
-    return 202;
-}
-
-static void store(struct world *w, struct ftrigger *t, const struct run *r)
-{
-    struct stored *stored = &w->stored[w->n_stored];
-
-    if (w->n_stored == STORED_MAX) {
-        violate(w, "too many savepoints");
-        return;
-    }
-    (void)snprintf(t->location, sizeof t->location, "s/%d", ++w->n_stored);
-    *stored = (struct stored){.progress = r->progress, .final = t->stop};
-    str_copy(stored->location, sizeof stored->location, t->location);
-    w->user_savepoints += str_eq(t->reason, "user requested");
-}
-
-/* @outcome: 0: well, else it fails. */
-void flink_trigger_ends(struct world *w, const char *id, int outcome)
-{
-    for (int i = 0; i < JMS_MAX; i++) {
-        struct jm *jm = &w->jms[i];
-        struct ftrigger *t = jm->up ? trigger_of(jm, id) : NULL;
-        struct run *r = t ? flink_find(w, t->job, NULL) : NULL;
-
-        if (!t || t->done)
-            continue;
-        t->done = true;
-        if (outcome || !r || r->state != RUN_RUNNING) {
-            t->failure = "checkpoint declined";
-        } else {
-            settle(r, w);
-            store(w, t, r);
-            if (t->stop)
-                flink_job_ends(w, t->job, RUN_FINISHED);
-        }
-        trace(w, "flink: trigger %.6s of %.6s %s", id, t->job, t->failure ? "failed" : t->location);
-        changed(w);
-    }
-}
-
-int flink_cancel_job(struct world *w, const char *id)
-{
-    struct jm *jm = flink_service(w);
-
-    if (!jm)
-        return 0;
-    for (int i = 0; i < jm->n_runs; i++) {
-        if (!str_eq(jm->runs[i].id, id))
-            continue;
-        if (!run_is_live(&jm->runs[i]))
-            return HTTP_CONFLICT;
-        happen(w, between(w, 50, 5000), EVENT_JOB_END, RUN_CANCELED, id, NULL);
-        return 202;
-    }
-    return HTTP_NOT_FOUND;
-}
-
-/* No other has more in it; where the user went back to an earlier one, none was taken later. */
-static bool is_newest(const struct world *w, const struct stored *stored)
-{
-    const struct stored *last = stored;
-
-    for (int i = 0; i < w->n_stored; i++)
-        if (!w->stored[i].lost && &w->stored[i] > last)
-            last = &w->stored[i];
-    return w->ever_named ? last == stored : stored->progress >= newest_state(w);
-}
-
-void flink_dispose(struct world *w, const char *location)
-{
-    struct stored *stored = stored_at(w, location);
-
-    if (!stored)
-        return;
-    stored->disposed = true;
-    if (is_newest(w, stored))
-        violate(w, "the newest savepoint %s is disposed of", location);
 }

@@ -12,245 +12,6 @@ enum {
     CALM_MS = 90 * 1000, /* … at the earliest */
 };
 
-/* ---- the user ---- */
-
-static cJSON *parse(const char *text)
-{
-    cJSON *json = NULL;
-    struct error err = {0};
-
-    if (json_parse(text, strlen(text), &json, &err))
-        abort();
-    return json;
-}
-
-static void set_args(struct world *w, const char *suffix)
-{
-    char text[64];
-
-    (void)snprintf(text, sizeof text, "[\"v%d%s\"]", ++w->version_number, suffix);
-    json_set(w->cluster, "spec.job.args", parse(text));
-}
-
-static void choose_job(struct world *w, cJSON *job)
-{
-    static const char *const modes[] = {"Detached", "Detached", "Blocking", "Application"};
-    static const char *const policies[] = {"KeepCluster", "DeleteCluster", "DeleteTaskManager"};
-    const char *mode = modes[between(w, 0, 3)];
-
-    json_set_str(job, "mode", mode);
-    if (str_eq(mode, "Application"))
-        json_set_str(job, "className", "C");
-    if (chance(w, 85))
-        json_set_str(job, "savepointsDir", "s");
-    json_set_int(job, "maxStateAgeToRestoreSeconds", chance(w, 50) ? 100000 : 200);
-    if (json_has(job, "savepointsDir") && chance(w, 60))
-        json_set_str(job, "restartPolicy", "FromSavepointOnFailure");
-    if (json_has(job, "savepointsDir") && chance(w, 30))
-        json_set_int(job, "autoSavepointSeconds", 120);
-    if (chance(w, 20))
-        json_set_bool(job, "takeSavepointOnUpdate", false);
-    w->latest = json_has(job, "savepointsDir") && chance(w, 20);
-    if (w->latest)
-        json_set_str(job, "restoreFrom", "LatestState");
-    if (json_has(job, "savepointsDir") && chance(w, 20))
-        json_set_bool(job, "savepointOnDeletion", true);
-    if (chance(w, 20))
-        json_set(job, "savepointRetention", parse("{\"count\":2}"));
-    json_set_str(job, "cleanupPolicy.afterJobCancelled", policies[between(w, 0, 2)]);
-    json_set_str(job, "cleanupPolicy.afterJobFails", policies[chance(w, 70) ? 0 : 1]);
-}
-
-static void create_cluster(struct world *w)
-{
-    w->cluster = parse(
-        "{\"kind\":\"FlinkCluster\",\"apiVersion\":\"flinkoperator.k8s.io/v1beta1\",\"metadata\":{"
-        "\"name\":\"c\",\"namespace\":\"ns\",\"uid\":\"u\"},\"spec\":{\"flinkVersion\":\"1.20\","
-        "\"image\":{\"name\":\"flink:1.20\"},\"jobManager\":{\"replicas\":1,\"accessScope\":"
-        "\"Cluster\",\"memoryProcessRatio\":80,\"ports\":{\"rpc\":6123,\"blob\":6124,\"query\":"
-        "6125,\"ui\":8081},\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":\"2Gi\"}}},"
-        "\"taskManager\":{\"replicas\":1,\"deploymentType\":\"StatefulSet\","
-        "\"memoryProcessRatio\":80,\"ports\":{\"data\":6121,\"rpc\":6122,\"query\":6125},"
-        "\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":\"2Gi\"}}},\"job\":{\"jarFile\":"
-        "\"/x.jar\",\"parallelism\":1}}}");
-    choose_job(w, json_get(w->cluster, "spec.job"));
-    set_args(w, "");
-    json_set_bool(w->cluster, "spec.recreateOnUpdate", chance(w, 70));
-    if (chance(w, 30))
-        json_set_bool(w->cluster, "spec.updateStrategy.rollback", true);
-    json_set(w->cluster, "spec.flinkProperties", cJSON_CreateObject());
-    w->ha = chance(w, 25);
-    if (w->ha)
-        json_set(w->cluster, "spec.flinkProperties",
-                 parse("{\"high-availability.type\":\"kubernetes\",\"kubernetes.cluster-id\":\"c\","
-                       "\"high-availability.storageDir\":\"s\"}"));
-    if (w->latest)
-        json_set_member_str(json_get(w->cluster, "spec.flinkProperties"),
-                            "execution.checkpointing.externalized-checkpoint-retention",
-                            "RETAIN_ON_CANCELLATION");
-    trace(w, "user: creates %s%s", json_str(w->cluster, "spec.job.mode"), w->ha ? " with HA" : "");
-    if (w->tracing) {
-        char *text = json_text(json_get(w->cluster, "spec.job"));
-
-        trace(w, "user: %s", text);
-        free(text);
-    }
-    kube_touch(w, w->cluster);
-}
-
-static enum job_state told_state(const struct world *w)
-{
-    return job_state_parse(json_str(w->cluster, "status.components.job.state"));
-}
-
-static void annotate(struct world *w, const char *request)
-{
-    bool open = str_eq(json_str(w->cluster, "status.control.state"), "InProgress") ||
-                json_has(w->cluster, "metadata.annotations");
-
-    if (open || told_state(w) == JOB_NONE || job_state_is_stopped(told_state(w)))
-        return; /* admission refuses it */
-    json_set(w->cluster, "metadata.annotations", cJSON_CreateObject());
-    json_set_member_str(json_get(w->cluster, "metadata.annotations"), ANNOTATION_USER_CONTROL,
-                        request);
-    w->cancel_asked |= str_eq(request, "job-cancel");
-    w->requests += str_eq(request, "savepoint");
-    trace(w, "user: asks for %s", request);
-}
-
-static void change_image(struct world *w)
-{
-    char image[64];
-
-    (void)snprintf(image, sizeof image, "flink:1.20-%d%s", ++w->version_number,
-                   w->bad_luck && chance(w, 25) ? "-broken" : "");
-    json_set_str(w->cluster, "spec.image.name", image);
-    trace(w, "user: image %s", image);
-}
-
-static void change_args(struct world *w)
-{
-    static const char *const fates[] = {"-fails", "-refused", "-refused", "-circles", "-unfit"};
-
-    set_args(w, w->bad_luck && chance(w, 36) ? fates[between(w, 0, 4)] : "");
-    trace(w, "user: args %s",
-          cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0)));
-}
-
-static void revert(struct world *w)
-{
-    int n = cJSON_GetArraySize(w->specs);
-
-    if (n == 0)
-        return;
-    json_set(w->cluster, "spec",
-             json_copy(cJSON_GetArrayItem(w->specs, (int)between(w, 0, n - 1))));
-    trace(w, "user: reverts to %s, %s",
-          cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0)),
-          json_str(w->cluster, "spec.image.name"));
-}
-
-static void suspend(struct world *w)
-{
-    bool now = !json_bool(w->cluster, "spec.job.suspend", false);
-
-    json_set_bool(w->cluster, "spec.job.suspend", now);
-    trace(w, "user: %s", now ? "suspends" : "resumes");
-}
-
-static void name_state(struct world *w)
-{
-    const char *location = json_str(w->cluster, "status.components.job.savepointLocation");
-
-    if (str_empty(location))
-        return;
-    json_set_str(w->cluster, "spec.job.fromSavepoint", location);
-    change_args(w);
-    trace(w, "user: from savepoint %s", location);
-}
-
-static void ask_by_generation(struct world *w)
-{
-    if (!json_has(w->cluster, "spec.job.savepointsDir") || told_state(w) != JOB_RUNNING)
-        return;
-    json_set_int(w->cluster, "spec.job.savepointGeneration",
-                 json_int(w->cluster, "status.components.job.savepointGeneration", 0) + 1);
-    w->requests++;
-    trace(w, "user: raises savepointGeneration");
-}
-
-static void user_acts(struct world *w)
-{
-    _cleanup_(json_freep) cJSON *before = NULL;
-    int64_t dice = between(w, 0, 99);
-
-    if (!w->cluster || w->deleted)
-        return;
-    before = json_copy(json_member(w->cluster, "spec"));
-    if (dice < 30)
-        change_args(w);
-    else if (dice < 42)
-        change_image(w);
-    else if (dice < 48)
-        json_set_int(w->cluster, "spec.taskManager.replicas", between(w, 1, 4));
-    else if (dice < 60 && json_has(w->cluster, "spec.job.savepointsDir"))
-        annotate(w, "savepoint");
-    else if (dice < 70)
-        annotate(w, "job-cancel");
-    else if (dice < 80)
-        suspend(w);
-    else if (dice < 88)
-        revert(w);
-    else if (dice < 92)
-        ask_by_generation(w);
-    else if (dice < 94)
-        name_state(w);
-    else if (dice < 97) {
-        w->deleted = true;
-        trace(w, "user: deletes");
-        kube_delete_cluster(w);
-        return;
-    }
-    if (!str_eq(json_str(before, "job.fromSavepoint"),
-                json_str(w->cluster, "spec.job.fromSavepoint")))
-        w->named_state = w->ever_named = true;
-    if (!json_equal(before, json_member(w->cluster, "spec"))) {
-        w->cancelled = false;
-        json_add_item(w->specs, TAKE(before));
-    }
-    kube_touch(w, w->cluster);
-}
-
-static bool has_bad_args(const cJSON *spec)
-{
-    static const char *const fates[] = {"-fails", "-refused", "-circles", "-unfit"};
-    const char *args = cJSON_GetStringValue(cJSON_GetArrayItem(json_get(spec, "job.args"), 0));
-
-    for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
-        if (str_ends(args, fates[i]))
-            return true;
-    return false;
-}
-
-/* Even when the last wish can't be fulfilled, the next one has to be. */
-static void mend(struct world *w)
-{
-    _cleanup_(json_freep) cJSON *before = NULL;
-
-    if (!w->cluster || w->deleted)
-        return;
-    before = json_copy(json_member(w->cluster, "spec"));
-    if (str_ends(json_str(w->cluster, "spec.image.name"), "-broken"))
-        json_set_str(w->cluster, "spec.image.name", "flink:mended");
-    if (has_bad_args(json_member(w->cluster, "spec")))
-        set_args(w, "");
-    if (json_equal(before, json_member(w->cluster, "spec")))
-        return;
-    w->cancelled = false;
-    trace(w, "user: mends the spec");
-    kube_touch(w, w->cluster);
-}
-
 /* ---- bad luck ---- */
 
 static void restart_container(struct world *w, cJSON *pod)
@@ -346,128 +107,6 @@ static void fault(struct world *w)
         bad_luck(w);
         break;
     }
-}
-
-/* ---- is all as it was wanted? ---- */
-
-/* The job never runs, so it has no savepoint to stop with, and the one before is too old. */
-static bool waits_for_a_circling_job(const struct world *w)
-{
-    bool keeps = !str_empty(json_str(w->cluster, "status.components.job.savepointLocation")) &&
-                 json_int(w->cluster, "spec.job.maxStateAgeToRestoreSeconds", 0) > 1000;
-
-    if (keeps || !str_eq(w->blocked, "StopNeedsSavepoint"))
-        return false;
-    for (int i = 0; i < JMS_MAX; i++)
-        for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
-            if (run_is_live(&w->jms[i].runs[k]) && str_ends(w->jms[i].runs[k].version, "-circles"))
-                return true;
-    return false;
-}
-
-/* A job was stopped, and nobody could learn of its savepoint: it may as well have finished. */
-static bool has_lost_its_end(const struct world *w)
-{
-    for (int i = 0; i < w->n_stored; i++)
-        if (w->stored[i].final && w->stored[i].lost)
-            return true;
-    return false;
-}
-
-/* A job may have failed before it was seen running. */
-static bool is_bad_start_possible(const struct world *w)
-{
-    return w->failed || w->jm_deaths || w->circling_until_ms;
-}
-
-/* An update was taken back, and what it came after doesn't run either: nobody had tried. */
-static bool is_back_at_what_cannot_run(const struct world *w)
-{
-    char name[128];
-    char *number;
-    const cJSON *spec;
-
-    if (!str_eq(w->said, "RolledBack"))
-        return false;
-    str_copy(name, sizeof name, json_str_or(w->cluster, "status.revision.currentRevision", ""));
-    number = strrchr(name, '-');
-    if (number)
-        *number = '\0';
-    spec = json_get(kube_find(w, "ControllerRevision", name), "data.spec");
-    return str_ends(json_str(spec, "image.name"), "-broken") || has_bad_args(spec);
-}
-
-/* An update whose job Flink could make nothing of, and which the user wants taken back. */
-static bool is_to_be_taken_back(const struct world *w, const char *args)
-{
-    if (!json_bool(w->cluster, "spec.updateStrategy.rollback", false) || !str_ends(args, "-unfit"))
-        return false;
-    for (int i = 0; i < JMS_MAX; i++)
-        for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
-            if (str_eq(w->jms[i].runs[k].version, args) && w->jms[i].runs[k].state == RUN_FAILED)
-                return true;
-    return false;
-}
-
-/* NULL: yes; else what isn't. */
-static const char *unfulfilled(const struct world *w)
-{
-    enum job_state state = told_state(w);
-    bool suspend = json_bool(w->cluster, "spec.job.suspend", false);
-    bool at_next = str_eq(json_str(w->cluster, "status.revision.currentRevision"),
-                          json_str(w->cluster, "status.revision.nextRevision"));
-    bool says_why = w->blocked[0] || w->said[0];
-    const char *args =
-        cJSON_GetStringValue(cJSON_GetArrayItem(json_get(w->cluster, "spec.job.args"), 0));
-
-    if (!w->cluster)
-        return w->deleted ? NULL : "the FlinkCluster is gone";
-    if (w->deleted)
-        return "it isn't deleted";
-    if (json_has(w->cluster, "metadata.annotations"))
-        return "the request is still there";
-    if (waits_for_a_circling_job(w) || is_back_at_what_cannot_run(w))
-        return NULL;
-    if (suspend && !job_state_is_stopped(state))
-        return flink_live(w) ? "a suspended job runs" : NULL;
-    if (job_state_is_stopped(state) && flink_live(w))
-        return "a job runs that is told to be over";
-    if (state == JOB_RUNNING && at_next) {
-        for (int i = 0; i < JMS_MAX; i++)
-            for (int k = 0; w->jms[i].up && k < w->jms[i].n_runs; k++)
-                if (w->jms[i].runs[k].state == RUN_RUNNING)
-                    return str_eq(w->jms[i].runs[k].version, args) ||
-                                   (is_bad_start_possible(w) && str_eq(w->said, "RolledBack"))
-                               ? NULL
-                               : "an old version runs";
-        return "told to be running, but isn't";
-    }
-    if (state == JOB_SUCCEEDED)
-        return w->finished || has_lost_its_end(w) ? NULL : "told to have finished, but didn't";
-    if (state == JOB_CANCELLED && at_next)
-        return w->cancel_asked ? NULL : "it was cancelled by nobody";
-    if (!says_why)
-        return "nothing says why it doesn't go on";
-    if (job_state_is_failed(state) && !at_next && is_to_be_taken_back(w, args) &&
-        !str_eq(w->said, "RolledBack"))
-        return "the update isn't taken back";
-    if ((w->failed || w->jm_deaths) && job_state_is_failed(state))
-        return NULL;
-    /* What only the user can tell. */
-    if (str_starts(w->blocked, "UpdateNeeds") || str_starts(w->said, "UpdateNeeds"))
-        return w->failed || w->cancel_asked || !json_has(w->cluster, "spec.job.savepointsDir") ||
-                       !json_bool(w->cluster, "spec.job.takeSavepointOnUpdate", true)
-                   ? NULL
-                   : "an update waits for nothing";
-    return "it doesn't go on";
-}
-
-void check_step(struct world *w)
-{
-    if (flink_live(w) > 1)
-        violate(w, "two jobs run");
-    if (w->user_savepoints > w->requests + w->jm_deaths)
-        violate(w, "%d savepoints for %d requests", w->user_savepoints, w->requests);
 }
 
 /* ---- time ---- */
@@ -572,13 +211,18 @@ static bool turn(struct world *w)
     return true;
 }
 
+static bool goes_on(const struct world *w)
+{
+    return !w->violation[0] && !w->excused && w->steps < STEPS_MAX;
+}
+
 static void until_calm(struct world *w)
 {
-    while (!w->violation[0] && w->user_left > 0 && w->steps < STEPS_MAX && turn(w))
+    while (goes_on(w) && w->user_left > 0 && turn(w))
         ;
     w->faults = false;
     trace(w, "no more faults");
-    mend(w);
+    user_mends(w);
 }
 
 static void until_fulfilled(struct world *w)
@@ -586,14 +230,14 @@ static void until_fulfilled(struct world *w)
     int64_t calm_ms = w->now_ms + CALM_MS, end_ms = w->now_ms + PATIENCE_MS;
     const char *missing = "";
 
-    while (!w->violation[0] && w->steps < STEPS_MAX && w->now_ms < end_ms) {
-        missing = unfulfilled(w);
+    while (goes_on(w) && w->now_ms < end_ms) {
+        missing = wish_unfulfilled(w);
         if (!missing && w->now_ms > calm_ms && !w->in_flight && !w->status_in_flight)
             return;
         if (!turn(w))
             break;
     }
-    if (!w->violation[0] && missing)
+    if (!w->violation[0] && !w->excused && missing)
         violate(w, "%s (job %s, blocked %s, said %s)", missing, job_state_name(told_state(w)),
                 w->blocked, w->said);
 }
@@ -605,7 +249,7 @@ int history_run(struct world *w, uint64_t seed, bool tracing)
     w->faults = true;
     w->bad_luck = chance(w, 60);
     w->user_left = (int)between(w, 2, 8);
-    create_cluster(w);
+    user_creates(w);
     journal_lose(w);
     happen(w, between(w, 100, 100000), EVENT_USER, 0, NULL, NULL);
     happen(w, between(w, 100, 100000), EVENT_FAULT, 0, NULL, NULL);

@@ -86,7 +86,9 @@ static void write_status(struct world *w, cJSON *write)
         trace(w, "status: location %s, from %s",
               json_str_or(status, "components.job.savepointLocation", ""),
               json_str_or(status, "components.job.fromSavepoint", ""));
-    w->had_state |= str_eq(json_str(status, "components.job.state"), "Running");
+    if (str_eq(json_str(status, "components.job.state"), "Running"))
+        str_copy(w->told_to_run, sizeof w->told_to_run,
+                 json_str_or(status, "components.job.id", ""));
     w->cancelled |= str_eq(json_str(status, "components.job.state"), "Cancelled") &&
                     !str_eq(before, "Cancelled");
     json_set(w->cluster, "status", json_copy(status));

@@ -246,6 +246,19 @@ static void on_poll(struct world *w)
     ask_triggers(w);
 }
 
+/* The newest one of the run. */
+static void add_savepoint(cJSON *seen, const struct jm *jm, const char *job)
+{
+    for (int i = 0; i < jm->n_triggers; i++) {
+        const struct ftrigger *t = &jm->triggers[i];
+
+        if (!str_eq(t->job, job) || !t->done || t->failure)
+            continue;
+        json_set_int(seen, "savepoint.id", t->made_ms);
+        json_set_str(seen, "savepoint.path", t->location);
+    }
+}
+
 /* Asked for after the list, when it says something new, and now and then. */
 static void ask_checkpoints(struct world *w)
 {
@@ -269,7 +282,9 @@ static void ask_checkpoints(struct world *w)
     if (path[0]) {
         json_set_str(seen, "completed.path", path);
         json_set_int(seen, "completed.time", made_ms);
+        json_set_int(seen, "completed.id", made_ms);
     }
+    add_savepoint(seen, jm, id);
     if (!run_is_live(r))
         json_set_bool(seen, "last", true);
     observe(w, "checkpoints/", id, seen);

@@ -56,6 +56,8 @@ struct run {
     char version[32]; /* what it was submitted with: spec.job.args[0] */
     enum run_state state;
     int64_t progress, since_ms; /* what it has done until since_ms; while it runs that goes on */
+    int64_t cancel_id, cancel_ms; /* of the command that cancelled it; 0: none */
+    bool given_up; /* … or stopped it, since the user asked for that */
 };
 
 struct ftrigger {
@@ -63,7 +65,10 @@ struct ftrigger {
     bool stop, done, read;
     const char *failure; /* NULL: it succeeded */
     char location[64];
+    int64_t begun_ms, made_ms; /* made with what was done until then */
 };
+
+enum { AUTO_SAVEPOINT_MS = 120 * 1000 }; /* also between the times of the cron expression */
 
 enum { RUNS_MAX = 24, TRIGGERS_MAX = 200, JMS_MAX = 6, STORED_MAX = 256, EVENTS_MAX = 512 };
 
@@ -87,6 +92,7 @@ struct stored {
     bool final; /* the job ended with it */
     bool lost; /* nobody could learn of it: its JobManager died before it was asked */
     bool disposed;
+    int64_t disposal_id, disposed_ms; /* of the command that did */
     bool left_behind; /* the user went back to an earlier one */
 };
 
@@ -97,6 +103,7 @@ struct world {
     int n_events;
     bool tracing;
     char violation[512]; /* "": none */
+    bool excused; /* Flink did what nobody could keep it from: the history says no more */
 
     /* Kubernetes, as it is */
     int64_t version;
@@ -109,6 +116,7 @@ struct world {
     int n_store;
     struct stored stored[STORED_MAX];
     int n_stored;
+    char over[33], over_in[64]; /* an Application's job that has ended, and the Job that it is */
     bool unreachable; /* by the daemons */
     int64_t circling_until_ms; /* jobs restart and restart */
     /* The journal */
@@ -146,8 +154,11 @@ struct world {
     bool named_state; /* by the user: until a run starts from it, any state may be started from */
     bool ever_named;
     bool cancelled; /* the job was told to be, and the spec didn't change since */
-    bool cancel_asked, finished, failed; /* ever */
-    bool had_state; /* a run was recorded as running */
+    bool finished, failed; /* ever */
+    char ran[33], told_to_run[33]; /* the last run that did, and that was recorded as running:
+                                      CREATED and RESTARTING count as such, too */
+    bool had_state; /* some run was both */
+    int given_up, cancel_requests;
     int user_left, requests, jm_deaths, user_savepoints, version_number;
     cJSON *specs; /* that the cluster had */
     int64_t steps;
@@ -217,11 +228,20 @@ bool flink_submit(struct world *w, struct jm *jm, const char *id, const char *fr
                   const char *version);
 void flink_jobs(struct world *w);
 void flink_job_ends(struct world *w, const char *id, enum run_state state);
+/* The watcher will look again. */
+void flink_changed(struct world *w);
+/* What it has done until now. */
+void run_settle(struct run *r, const struct world *w);
+struct stored *flink_stored_at(struct world *w, const char *location);
+/* The newest state that somebody could know of. */
+int64_t flink_newest_state(const struct world *w);
+
+/* ---- savepoint.c ---- */
 void flink_trigger_ends(struct world *w, const char *id, int outcome);
 /* HTTP status. */
 int flink_trigger(struct world *w, const cJSON *args, bool stop);
-int flink_cancel_job(struct world *w, const char *id);
-void flink_dispose(struct world *w, const char *location);
+int flink_cancel_job(struct world *w, const cJSON *command);
+void flink_dispose(struct world *w, const cJSON *command);
 
 /* ---- submitter.c ---- */
 enum { STEP_SHUT_DOWN = 3000 }; /* an Application cluster ends; plus the exit status */
@@ -245,9 +265,22 @@ void jobsubmitter_event(struct world *w, struct happening *e);
 void submitter_dies(struct world *w);
 void statusreporter_event(struct world *w, struct happening *e);
 
+/* ---- user.c ---- */
+void user_creates(struct world *w);
+void user_acts(struct world *w);
+/* Even when the last wish can't be fulfilled, the next one has to be. */
+void user_mends(struct world *w);
+/* With these a job doesn't run. */
+bool user_asks_for_bad_args(const cJSON *spec);
+
+/* ---- wish.c ---- */
+enum job_state told_state(const struct world *w);
+/* NULL: all is as it was wanted; else what isn't. */
+const char *wish_unfulfilled(const struct world *w);
+void check_step(struct world *w);
+
 /* ---- history.c ---- */
 /* From a seed to its end. 0, or -1 with w->violation. */
 int history_run(struct world *w, uint64_t seed, bool tracing);
-void check_step(struct world *w);
 
 #endif

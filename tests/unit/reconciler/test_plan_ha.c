@@ -21,7 +21,13 @@ static void set_ha(void)
                    "\"high-availability.storageDir\":\"s\"}"));
 }
 
-static void run_with_ha(const char *job)
+static void add_ha_metadata(void)
+{
+    add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
+                         "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+}
+
+static void init_with_ha(const char *job)
 {
     scenario_init(&s, job);
     set_ha();
@@ -29,9 +35,35 @@ static void run_with_ha(const char *job)
         json_set_str(s.snapshot.cluster, "spec.job.mode", "Application");
         json_set_str(s.snapshot.cluster, "spec.job.className", "C");
     }
+}
+
+static void run_with_ha(const char *job)
+{
+    init_with_ha(job);
     run(&s);
-    add_object(&s, parse("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-cluster-config-map\","
-                         "\"labels\":{\"configmap-type\":\"high-availability\"}}}"));
+    add_ha_metadata();
+}
+
+/* Nobody could ask the JobManager; its pod has ended, and the next one is to come. */
+Test(plan_ha, an_application_that_may_run_unseen_is_not_taken_away_by_an_update)
+{
+    init_with_ha(SAVEPOINTS ",\"mode\":\"Application\"");
+    settle(&s);
+    after(&s, 60);
+    observe(&s, "overview", "{\"reachable\":false,\"since\":1790000060000}");
+    add_jobmanager_pod(&s, "{\"terminated\":{\"exitCode\":1}}");
+    add_ha_metadata();
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    after(&s, 599);
+    settle(&s);
+    cr_expect(submitter(&s));
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    make_plan(&s);
+    cr_expect_str_eq(s.plan.blocked, "JobManagerUnreachable");
+    after(&s, 1);
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DELETE, "Job", NULL), "it doesn't come back");
 }
 
 /* Its client failed with the JobManager that had the job; the next one recovers it. */

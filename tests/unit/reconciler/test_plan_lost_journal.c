@@ -144,6 +144,28 @@ Test(plan_lost_journal, an_attached_client_that_ended_is_not_the_jobs_end_before
     cr_expect_str_eq(job_state(&s), "Succeeded");
 }
 
+/* Flink makes nothing of the update, so the status has the revision before as the current one. */
+Test(plan_lost_journal, a_run_of_an_update_that_is_taken_back_is_known_by_its_id)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.updateStrategy.rollback", true);
+    run(&s);
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    stopped_at(&s, "file:///s/1");
+    flink_lists(&s, job_id(&s), "RESTARTING");
+    settle(&s);
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter(&s)));
+    lose_journal();
+    flink_lists(&s, job_id(&s), "RUNNING");
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    settle(&s);
+    cr_expect_eq(commands(&s, "stop"), 1);
+    stopped_at(&s, "file:///s/2");
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/2");
+}
+
 /* Its Job was deleted before the status could tell of the run; its process went on. */
 Test(plan_lost_journal, a_run_whose_submitter_was_gone_too_early_is_known_by_its_id)
 {

@@ -311,6 +311,44 @@ Test(plan_savepoint, an_older_checkpoint_is_not)
     cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/1");
 }
 
+/* Flink's counter tells: the status has when it was known. */
+Test(plan_savepoint, a_checkpoint_after_a_savepoint_that_was_known_late_is_newer)
+{
+    char key[64];
+
+    scenario_init(&s, LATEST);
+    run(&s);
+    annotate(&s, "savepoint");
+    settle(&s);
+    after(&s, 60);
+    completes(&s, "file:///s/1");
+    (void)snprintf(key, sizeof key, "checkpoints/%s", job_id(&s));
+    observe(&s, key,
+            "{\"completed\":{\"id\":7,\"path\":\"file:/c/chk-7\",\"time\":1790000040000},"
+            "\"savepoint\":{\"id\":6,\"path\":\"file:/s/1\"},\"last\":true,\"since\":1}");
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:/c/chk-7");
+}
+
+Test(plan_savepoint, a_run_that_nobody_saw_running_is_gone_on_from_where_it_was)
+{
+    scenario_init(&s, LATEST);
+    run(&s);
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    completes(&s, "file:///s/1");
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    after(&s, 100);
+    checkpoint(&s, "file:///c/chk-7", 90, true);
+    flink_lists(&s, job_id(&s), "FAILED");
+    settle(&s);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///c/chk-7");
+    cr_expect_str_eq(job_field(&s, "savepointLocation"), "file:///c/chk-7");
+    cr_expect_not(json_has(s.snapshot.cluster, "status.components.job.finalSavepoint"));
+}
+
 Test(plan_savepoint, the_last_checkpoint_of_a_failed_job_is_waited_for_but_not_for_ever)
 {
     run_and_fail(&s, LATEST, false);

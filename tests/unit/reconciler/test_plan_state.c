@@ -282,6 +282,20 @@ Test(plan_state, a_savepoint_that_was_asked_for_comes_before_the_stop_for_an_upd
     cr_expect_eq(commands(&s, "stop"), 1);
 }
 
+/* Were it stopped, that request would come first once the journal is lost: beside the stop. */
+Test(plan_state, an_update_waits_until_a_request_for_a_savepoint_is_recorded)
+{
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    annotate(&s, "savepoint");
+    change_args(&s, "[\"--new\"]");
+    make_plan(&s);
+    cr_expect_null(find_command(&s, "stop"));
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(find_command(&s, "savepoint"));
+}
+
 Test(plan_state, a_job_that_runs_on_after_its_final_savepoint_is_stopped_again)
 {
     scenario_init(&s, SAVEPOINTS);
@@ -330,6 +344,60 @@ Test(plan_state, a_submission_that_a_reverted_spec_overtook_is_updated)
     settle(&s);
     cr_expect_str_eq(job_state(&s), "Running");
     cr_expect_eq(commands(&s, "stop"), 2);
+}
+
+Test(plan_state, the_components_of_a_submission_that_a_reverted_spec_overtook_are_left_alone)
+{
+    _cleanup_(json_freep) cJSON *before = NULL;
+
+    scenario_init(&s, SAVEPOINTS);
+    run(&s);
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Updating");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    json_set(s.snapshot.cluster, "status", TAKE(before)); /* it doesn't tell of the run yet */
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
+    make_plan(&s);
+    cr_expect_null(find_action(&s, ACTION_APPLY, NULL, NULL));
+    cr_expect_null(find_action(&s, ACTION_DELETE, NULL, NULL));
+}
+
+Test(plan_state, a_named_savepoint_is_not_gone_back_to_while_the_update_that_names_it_goes_on)
+{
+    scenario_init(&s, SAVEPOINTS);
+    json_set_bool(s.snapshot.cluster, "spec.updateStrategy.rollback", true);
+    run(&s);
+    cancel_with_savepoint();
+    change_args(&s, "[\"--new\"]");
+    json_set_str(s.snapshot.cluster, "spec.job.fromSavepoint", "file:///s/9");
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new"); /* before it runs */
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    flink_lists(&s, job_id(&s), "RUNNING");
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/10\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Pending");
+    json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", false);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying");
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/10");
+    cJSON_Delete(cJSON_DetachItemViaPointer(s.snapshot.objects, submitter(&s)));
+    settle(&s);
+    after(&s, 60);
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Deploying", "once more");
+    cr_expect_eq(commands(&s, "submit"), 4);
+    cr_expect_str_eq(job_field(&s, "fromSavepoint"), "file:///s/10");
 }
 
 Test(plan_state, components_that_were_cleaned_up_stay_so_when_the_spec_changes_in_place)

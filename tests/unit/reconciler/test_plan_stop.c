@@ -117,6 +117,52 @@ Test(plan_stop, an_update_of_a_restarting_job_without_state_waits_and_says_why)
     expect_waiting("maxStateAgeToRestoreSeconds");
 }
 
+Test(plan_stop, an_update_that_needs_no_savepoint_waits_for_the_one_that_is_being_taken)
+{
+    scenario_init(&s, LONG_AGE ",\"takeSavepointOnUpdate\":false");
+    run(&s);
+    take_savepoint(&s, "file:///s/1");
+    after(&s, 5);
+    annotate(&s, "savepoint");
+    settle(&s);
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    cr_expect_eq(commands(&s, "cancel"), 0);
+    completes(&s, "file:///s/2");
+    settle(&s);
+    cr_expect_eq(commands(&s, "cancel"), 1);
+}
+
+Test(plan_stop, a_cancellation_that_flink_was_not_told_yet_is_dropped_when_the_update_is_taken_back)
+{
+    cJSON *cancel = NULL;
+
+    scenario_init(&s, LONG_AGE ",\"takeSavepointOnUpdate\":false");
+    run(&s);
+    take_savepoint(&s, "file:///s/1");
+    settle(&s);
+    change_args(&s, "[\"--new\"]");
+    settle(&s);
+    json_foreach (command, s.snapshot.commands)
+        if (str_eq(json_str(command, "kind"), "cancel"))
+            cancel = command;
+    cr_assert(cancel);
+    json_set_str(cancel, "state", "wanted");
+    after(&s, 5);
+    json_remove(s.snapshot.cluster, "spec.job.args");
+    annotate(&s, "savepoint");
+    record_status(&s);
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DROP_COMMAND, NULL, "cancel/"));
+    cr_expect_null(find_command(&s, "savepoint"), "it may be told nevertheless");
+    json_set_str(cancel, "state", "dropped");
+    make_plan(&s);
+    cr_expect(find_command(&s, "savepoint"));
+    flink_lists(&s, job_id(&s), "CANCELED");
+    settle(&s);
+    cr_expect_str_eq(job_state(&s), "Cancelled", "by somebody else");
+}
+
 /* @is_last: asked for after the job's end. */
 static void tell_checkpoint_of(const char *path, bool is_last)
 {

@@ -102,6 +102,10 @@ Test(flink_parse, only_a_checkpoint_that_can_be_restored_counts)
                   "\"restored\":{\"external_path\":\"s3://b/sp\"}}}",
                   "{\"completed\":{\"id\":7,\"path\":\"s3://b/chk-7\",\"time\":9},"
                   "\"restored\":{\"path\":\"s3://b/sp\"}}");
+    expect_parsed(flink_parse_checkpoints,
+                  "{\"latest\":{\"savepoint\":{\"id\":6,\"external_path\":\"s3://b/sp\","
+                  "\"trigger_timestamp\":5,\"latest_ack_timestamp\":9}}}",
+                  "{\"savepoint\":{\"id\":6,\"path\":\"s3://b/sp\"}}");
     expect_parsed(flink_parse_checkpoints, "{\"latest\":{\"completed\":null,\"restored\":null}}",
                   "{}");
     expect_parsed(flink_parse_checkpoints,
