@@ -258,6 +258,22 @@ def _(expected: Recorded, actual: Recorded) -> bool:
     return any_of(met)
 
 
+@difference("probe-follows-port", "the default probe asks the port that there is now, not the one before the update")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for part, component in (("jobManager", "jobmanager"), ("taskManager", "taskmanager")):
+        spec = at(actual.defaulted_spec, part)
+        mains = [(wanted, c) for e, a in each_child(expected, actual) for wanted, c in zip(containers(e), containers(a))
+                 if c["name"] == component]
+        for name in ("livenessProbe", "readinessProbe"):
+            for wanted, found in [(at(expected.defaulted_spec, part), spec), *mains]:
+                was, now = at(wanted, name, "tcpSocket"), at(found, name, "tcpSocket")
+                if was.get("port") != now.get("port") and now.get("port") == at(spec, "ports").get("rpc"):
+                    was["port"] = now["port"]
+                    met.append(True)
+    return any_of(met)
+
+
 @difference("given-twice", "the API server refuses a name that is twice in a list: the last value is in the first one's place; host "
             "names of one address are joined")
 def _(expected: Recorded, actual: Recorded) -> bool:
