@@ -1,6 +1,8 @@
-"""What flinkd refuses although the reference operator accepts it, and the other way round: each with its name and reason.
+"""What flinkd refuses although the reference operator accepts it, and the other way round, and what an update restarts: each
+with its name and reason.
 
-docs/compatibility.md, "What is refused", lists them. As with differences.py, nothing else is forgiven.
+docs/compatibility.md, "What is refused" and "What an update restarts", lists them. As with differences.py, nothing else is
+forgiven.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.golden.differences import at
+from tests.golden.differences import Quirked, at, goes_on, waits
 from tests.lib.kube import Object, load_yaml
 
 CRD = Path(__file__).parents[2] / "deploy/crd/flinkclusters.yaml"
@@ -158,3 +160,35 @@ def acceptance_of(wanted: bool, denial: str, old: Object, new: Object) -> Accept
     """Why flinkd may do otherwise than `wanted`, which is what the reference operator does; None: it may not.
     denial: the words of the one that denies."""
     return next((a for a in (REFUSED if wanted else ACCEPTED) if re.search(a.about, denial) and a.holds(old, new)), None)
+
+
+# ---- what an update restarts -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Update:
+    name: str
+    reason: str
+    holds: Callable[[Object, Object], bool]  # (object that is stored, object that is sent)
+    at_once: bool  # the reference operator brings the new revision out at once, or waits until the job runs
+    judge: Callable[[Quirked], list[str]]
+
+
+def scales_and_more(old: Object, new: Object) -> bool:
+    changed = changes(old["spec"], new["spec"])
+    return "job" in new["spec"] and ("taskManager", "replicas") in changed and all(c[0] == "taskManager" for c in changed) \
+        and not restarts_nothing(old, new)
+
+
+UPDATES = [
+    Update("changed-in-place", "what doesn't restart the job needn't wait for it", restarts_nothing, False, goes_on),
+    Update("scales-and-more", "replicas that change with what restarts pods are no scaling: the job is saved first",
+           scales_and_more, True, waits),
+]
+
+
+def update_of(status: Any, old: Object, new: Object) -> Update | None:
+    """Why flinkd may carry an update out otherwise; status: what the reference operator makes of it."""
+    revision = at(status, "revision")
+    at_once = revision.get("currentRevision") == revision.get("nextRevision")
+    return next((u for u in UPDATES if u.at_once == at_once and u.holds(old, new)), None)

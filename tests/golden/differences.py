@@ -44,6 +44,7 @@ class Quirked:
     expected: Recorded
     actual: Recorded
     fresh: Callable[[], Recorded]  # what a new FlinkCluster with the step's spec gives here
+    before: Recorded  # what was recorded before the update
 
 
 # ---- additions --------------------------------------------------------------------------------------
@@ -183,7 +184,8 @@ def drop_jobs_pods(expected: Any, actual: Any) -> bool:
 
 @difference("flink-config-data-port", "the TaskManager's data port is where its Service says it is")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    ports = [port["port"] for _e, a in each_child(expected, actual, "Service") for port in a["spec"]["ports"] if port["name"] == "data"]
+    ports = [port.get("port") for _e, a in each_child(expected, actual, "Service") for port in at(a, "spec").get("ports", [])
+             if isinstance(port, dict) and port.get("name") == "data"]
     return any_of([drop_line(e, a, name, re.compile(f"taskmanager\\.data\\.port: {port}"))
                    for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES for port in ports])
 
@@ -482,6 +484,28 @@ def all_components_in_the_new_revision(q: Quirked) -> list[str]:
     q.expected.status["revision"] = {k: f"{name}-<HASH2>-2" for k in ("currentRevision", "nextRevision")}
     for addition in ADDITIONS:  # those of the fresh one are of no interest either
         addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
+    return []
+
+
+# ---- updates of a job cluster whose job doesn't run yet ---------------------------------------------
+
+
+def goes_on(q: Quirked) -> list[str]:
+    """All children are those of the new spec, and the job is the one that there was, under its own revision."""
+    jobs = {k: v for k, v in q.expected.children.items() if k.startswith("Job/")}
+    job = q.expected.status["components"]["job"]
+    wrong = all_components_in_the_new_revision(q)
+    q.expected.children = {k: v for k, v in q.expected.children.items() if not k.startswith("Job/")} | jobs
+    q.expected.status["components"]["job"] = job
+    return wrong
+
+
+def waits(q: Quirked) -> list[str]:
+    """Nothing is changed but that the new revision is known."""
+    name = str(at(q.expected.status, "revision").get("nextRevision", "")).split("-<")[0]
+    q.expected.children = q.before.children | {f"ControllerRevision/{name}-<HASH2>": {"revision": 2}}
+    q.expected.status = copy.deepcopy(q.before.status)
+    q.expected.status["revision"]["nextRevision"] = f"{name}-<HASH2>-2"
     return []
 
 
