@@ -481,6 +481,9 @@ def all_components_in_the_new_revision(q: Quirked) -> list[str]:
     revisions = {f"ControllerRevision/{name}-<HASH{'' if n == 1 else n}>": {"revision": n} for n in (1, 2)}
     q.expected.children |= revisions
     q.expected.status = copy.deepcopy(fresh.status)
+    components = q.expected.status["components"]
+    for key, component in q.before.status["components"].items():  # the new spec has none
+        components.setdefault(key, {"name": component["name"], "state": "Deleted"})
     q.expected.status["revision"] = {k: f"{name}-<HASH2>-2" for k in ("currentRevision", "nextRevision")}
     for addition in ADDITIONS:  # those of the fresh one are of no interest either
         addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
