@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.golden.differences import Quirked, at, goes_on, waits
+from tests.golden.differences import Quirked, at, children_wait, goes_on, waits
 from tests.lib.kube import Object, load_yaml
 
 CRD = Path(__file__).parents[2] / "deploy/crd/flinkclusters.yaml"
@@ -180,10 +180,22 @@ def scales_and_more(old: Object, new: Object) -> bool:
         and not restarts_nothing(old, new)
 
 
+OPTIONAL = {("podDisruptionBudget",), ("batchScheduler",), ("batchSchedulerName",), ("jobManager", "ingress"),
+            ("taskManager", "horizontalPodAutoscaler")}
+
+
+def restarts_and_adds(old: Object, new: Object) -> bool:
+    """… or takes away a child."""
+    changed = changes(old["spec"], new["spec"])
+    return "job" in new["spec"] and not restarts_nothing(old, new) and any(c[:2] in OPTIONAL or c[:1] in OPTIONAL for c in changed)
+
+
 UPDATES = [
     Update("changed-in-place", "what doesn't restart the job needn't wait for it", restarts_nothing, False, goes_on),
     Update("scales-and-more", "replicas that change with what restarts pods are no scaling: the job is saved first",
            scales_and_more, True, waits),
+    Update("children-wait", "until the job is down for its update, the children are those of its revision", restarts_and_adds, False,
+           children_wait),
 ]
 
 

@@ -482,8 +482,8 @@ def all_components_in_the_new_revision(q: Quirked) -> list[str]:
     q.expected.children |= revisions
     q.expected.status = copy.deepcopy(fresh.status)
     components = q.expected.status["components"]
-    for key, component in q.before.status["components"].items():  # the new spec has none
-        components.setdefault(key, {"name": component["name"], "state": "Deleted"})
+    for key in q.before.status["components"].keys() - components.keys():  # the new spec has none
+        components[key] = {"name": q.before.status["components"][key]["name"], "state": "Deleted"}
     q.expected.status["revision"] = {k: f"{name}-<HASH2>-2" for k in ("currentRevision", "nextRevision")}
     for addition in ADDITIONS:  # those of the fresh one are of no interest either
         addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
@@ -509,6 +509,13 @@ def waits(q: Quirked) -> list[str]:
     q.expected.children = q.before.children | {f"ControllerRevision/{name}-<HASH2>": {"revision": 2}}
     q.expected.status = copy.deepcopy(q.before.status)
     q.expected.status["revision"]["nextRevision"] = f"{name}-<HASH2>-2"
+    return []
+
+
+def children_wait(q: Quirked) -> list[str]:
+    """None is there or gone before its time."""
+    revisions = {k: v for k, v in q.expected.children.items() if k.startswith("ControllerRevision/")}
+    q.expected.children = {k: q.expected.children.get(k, v) for k, v in q.before.children.items()} | revisions
     return []
 
 
