@@ -44,7 +44,7 @@ class Quirked:
     expected: Recorded
     actual: Recorded
     fresh: Callable[[], Recorded]  # what a new FlinkCluster with the step's spec gives here
-    before: Recorded  # what was recorded before the update
+    before: Recorded  # what was recorded in the step before
 
 
 # ---- additions --------------------------------------------------------------------------------------
@@ -100,6 +100,13 @@ def _(expected: Recorded, actual: Recorded) -> bool:
 def _(expected: Recorded, actual: Recorded) -> bool:
     return drop(at(actual.status, "components", "job"), "id", lambda v: bool(JOB_ID.fullmatch(v)),
                 at(expected.status, "components", "job"))
+
+
+@difference("application-failure-reasons", "an Application says, too, how its JobManager ended")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    job, wanted = at(actual.status, "components", "job"), at(expected.status, "components", "job")
+    return job.get("submitterName", "").endswith("-jobmanager") and job.get("state") in ("Failed", "Lost") and drop(
+        job, "failureReasons", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v), wanted)
 
 
 @difference("selector-beside-autoscaler", "an autoscaler counts the pods that the status's selector finds: it has the labels that "
@@ -489,6 +496,27 @@ def all_components_in_the_new_revision(q: Quirked) -> list[str]:
         addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
     return []
 
+
+# ---- how a job ended that Flink isn't asked about ---------------------------------------------------
+
+
+def is_end_guessed(expected: Recorded, actual: Recorded) -> bool:
+    """The reference operator takes the submitter's end for the job's, though the JobManager that may have it doesn't answer."""
+    wanted, job = at(expected.status, "components", "job"), at(actual.status, "components", "job")
+    up = at(actual.status, "components", "jobManager").get("state") == "Ready"
+    return wanted.get("submitterName", "").endswith("-submitter") and (
+        (wanted.get("state") == "Succeeded" and job.get("state") in ("Deploying", "Lost"))
+        or (wanted.get("state") == "Failed" and job.get("state") == "Deploying" and up))
+
+
+def nothing_is_taken_down(q: Quirked) -> list[str]:
+    q.expected.children = q.before.children
+    q.expected.status = q.actual.status = None
+    return []
+
+
+END_NOT_GUESSED = Quirk("end-not-guessed", "", "whether a job runs, and how it ended, is Flink's to say: nothing is submitted again, or "
+                        "cleaned up, before it does", "after_status", nothing_is_taken_down)
 
 # ---- updates of a job cluster whose job doesn't run yet ---------------------------------------------
 
