@@ -192,7 +192,7 @@ def drop_jobs_pods(expected: Any, actual: Any) -> bool:
 @difference("flink-config-data-port", "the TaskManager's data port is where its Service says it is")
 def _(expected: Recorded, actual: Recorded) -> bool:
     ports = [port.get("port") for _e, a in each_child(expected, actual, "Service") for port in at(a, "spec").get("ports", [])
-             if isinstance(port, dict) and port.get("name") == "data"]
+             if isinstance(port, dict) and port.get("name") == "data"] + [at(actual.defaulted_spec, "taskManager", "ports").get("data")]
     return any_of([drop_line(e, a, name, re.compile(f"taskmanager\\.data\\.port: {port}"))
                    for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES for port in ports])
 
