@@ -44,6 +44,7 @@ class Quirked:
     expected: Recorded
     actual: Recorded
     fresh: Callable[[], Recorded]  # what a new FlinkCluster with the step's spec gives here
+    before: Recorded  # what was recorded in the step before
 
 
 # ---- additions --------------------------------------------------------------------------------------
@@ -101,6 +102,13 @@ def _(expected: Recorded, actual: Recorded) -> bool:
                 at(expected.status, "components", "job"))
 
 
+@difference("application-failure-reasons", "an Application says, too, how its JobManager ended")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    job, wanted = at(actual.status, "components", "job"), at(expected.status, "components", "job")
+    return job.get("submitterName", "").endswith("-jobmanager") and job.get("state") in ("Failed", "Lost") and drop(
+        job, "failureReasons", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v), wanted)
+
+
 @difference("selector-beside-autoscaler", "an autoscaler counts the pods that the status's selector finds: it has the labels that "
             "podLabels gave them")
 def _(expected: Recorded, actual: Recorded) -> bool:
@@ -128,26 +136,29 @@ def _(expected: Recorded, actual: Recorded) -> bool:
     return any_of(met)
 
 
-@difference("submitter-env-job-id", "the submit script takes the job's id from the environment")
+@difference("submitter-env-job-id", "the submit script takes the job's id from the environment, whoever else gives one there")
 def _(expected: Recorded, actual: Recorded) -> bool:
     met = []
     for e, a in each_child(expected, actual, "Job"):
-        for c in at(a, "spec", "template", "spec").get("containers", []):
-            env = c.get("env", [])
+        for wanted, c in zip(containers(e), containers(a)):
+            env, given = c.get("env", []), wanted.get("env", [])
             if c.get("name") == "main" and env and env[-1]["name"] == "FLINK_JOB_ID" and JOB_ID.fullmatch(env[-1].get("value", "")):
                 env.pop()
+                given[:] = [x for x in given if x["name"] != "FLINK_JOB_ID"]
                 met.append(True)
     return any_of(met)
 
 
 @difference("pod-annotation-configured-by", "after an update in place, pods are restarted only if their Flink configuration "
-            "changed: the template says which revision's they have")
+            "changed: the template says which revision's they have, whatever the user's annotations say")
 def _(expected: Recorded, actual: Recorded) -> bool:
     met = []
     for e, a in each_child(expected, actual, "StatefulSet", "Deployment"):
-        path = "spec", "template", "metadata"
-        met.append(drop(at(a, *path, "annotations"), "flinkoperator.k8s.io/configured-by", lambda v: isinstance(v, str)))
-        drop(at(a, *path), "annotations", lambda v: v == {}, at(e, *path))
+        if drop(at(a, *TEMPLATE_METADATA, "annotations"), CONFIGURED_BY, lambda v: isinstance(v, str)):
+            drop(at(e, *TEMPLATE_METADATA, "annotations"), CONFIGURED_BY, lambda v: True)  # the user's own
+            for child in (e, a):
+                drop(at(child, *TEMPLATE_METADATA), "annotations", lambda v: v == {})
+            met.append(True)
     return any_of(met)
 
 
@@ -169,7 +180,8 @@ def _(expected: Recorded, actual: Recorded) -> bool:
 def drop_jobs_pods(expected: Any, actual: Any) -> bool:
     """Takes flinkd's expression away, which follows the user's own."""
     wanted, found = expected.get("matchExpressions", []), actual.get("matchExpressions", [])
-    if len(found) != len(wanted) + 1 or found[:-1] != wanted or found[-1]["key"] != "component":
+    own = {"key": "component", "operator": "Exists"}, {"key": "component", "operator": "In", "values": ["taskmanager"]}
+    if len(found) != len(wanted) + 1 or found[:-1] != wanted or found[-1] not in own:
         return False
     found.pop()
     if not found:
@@ -179,14 +191,16 @@ def drop_jobs_pods(expected: Any, actual: Any) -> bool:
 
 @difference("flink-config-data-port", "the TaskManager's data port is where its Service says it is")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    return any_of([drop_line(e, a, name, re.compile(r"taskmanager\.data\.port: \d+"))
-                   for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES])
+    ports = [port.get("port") for _e, a in each_child(expected, actual, "Service") for port in at(a, "spec").get("ports", [])
+             if isinstance(port, dict) and port.get("name") == "data"] + [at(actual.defaulted_spec, "taskManager", "ports").get("data")]
+    return any_of([drop_line(e, a, name, re.compile(f"taskmanager\\.data\\.port: {port}"))
+                   for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES for port in ports])
 
 
-@difference("flink-config-java-options", "Flink 1.18 and later on Java 17 needs its --add-opens list, which a configuration that "
+@difference("flink-config-java-options", "Flink 1.19 and later on Java 17 needs its --add-opens list, which a configuration that "
             "is mounted over the image's would lose; the user's own options stay as they are")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    return any_of([drop_line(e, a, name, re.compile(r"env\.java\.(default-opts|opts)\.all: --add-exports=\S+( --add-\S+)+"))
+    return any_of([drop_line(e, a, name, re.compile(r"env\.java\.default-opts\.all: --add-exports=\S+( --add-\S+)+"))
                    for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES])
 
 
@@ -196,36 +210,38 @@ def _(expected: Recorded, actual: Recorded) -> bool:
                    for e, a in each_child(expected, actual, "ConfigMap") for name in CONFIG_FILES])
 
 
-@difference("flink-config-1.18-java-options", "1.18 has no key for defaults: the --add-opens list follows the user's own options")
+@difference("flink-config-1.18-java-options", "1.18 has no key for defaults: the --add-opens list follows the user's own options, "
+            "also those under the old key, which Flink doesn't look at beside the new one")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    def recorded(line: str, missing: list[str]) -> list[str]:
-        m = re.fullmatch(r"env\.java\.opts\.all: (.*?)( --add-(exports|opens)=\S+)+", line)
-        if not m:
-            return []
-        return [x for x in missing if x == f"env.java.opts.all: {m[1]}"]
+    def recorded(line: str, wanted: list[str]) -> list[str] | None:
+        m = re.fullmatch(r"env\.java\.opts\.all:(.*?)( --add-(exports|opens)=\S+)+", line)
+        found = [x for x in wanted if m and x.rstrip() == f"env.java.opts.all:{m[1]}"]
+        return found if found or (m and m[1] == "") or (m and f"env.java.opts:{m[1]}" in wanted) else None
     return any_of([rewrite_lines(e, a, recorded) for e, a in each_child(expected, actual, "ConfigMap")])
 
 
 @difference("flink-config-quotes", "config.yaml has quotes where YAML would read something else")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    def recorded(line: str, missing: list[str]) -> list[str]:
+    def recorded(line: str, wanted: list[str]) -> list[str] | None:
         try:
             (key, value), = yaml.safe_load(line).items()
         except (yaml.YAMLError, AttributeError, ValueError):
-            return []
-        return [x for x in missing if '"' in line and x.rstrip() == f"{key}: {value}".rstrip()]
+            return None
+        lines = [x for x in f"{key}: {value}".split("\n") if x] if '"' in line else []
+        found = [x for x in wanted if x.rstrip() in [one.rstrip() for one in lines]]
+        return found if lines and len(found) == len(lines) else None
     return any_of([rewrite_lines(e, a, recorded) for e, a in each_child(expected, actual, "ConfigMap")])
 
 
 @difference("flink-config-line-break", "a line break in a value would begin another property: it is a space")
 def _(expected: Recorded, actual: Recorded) -> bool:
-    def recorded(line: str, missing: list[str]) -> list[str]:
+    def recorded(line: str, wanted: list[str]) -> list[str] | None:
         """The pieces in which the reference wrote it: a word or more each, the first with the key."""
         pieces, rest = [], line
-        while rest and (piece := max((x for x in missing if rest == x or rest.startswith(x + " ")), key=len, default="")):
+        while rest and (piece := max((x for x in wanted if rest == x or rest.startswith(x + " ")), key=len, default="")):
             pieces.append(piece)
             rest = rest[len(piece):].lstrip(" ")
-        return pieces if not rest and len(pieces) > 1 else []
+        return pieces if not rest and len(pieces) > 1 else None
     return any_of([rewrite_lines(e, a, recorded) for e, a in each_child(expected, actual, "ConfigMap")])
 
 
@@ -251,7 +267,24 @@ def _(expected: Recorded, actual: Recorded) -> bool:
     return any_of(met)
 
 
-@difference("given-twice", "the API server refuses a name that is twice in a list: the last value is in the first one's place")
+@difference("probe-follows-port", "the default probe asks the port that there is now, not the one before the update")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    for part, component in (("jobManager", "jobmanager"), ("taskManager", "taskmanager")):
+        spec = at(actual.defaulted_spec, part)
+        mains = [(wanted, c) for e, a in each_child(expected, actual) for wanted, c in zip(containers(e), containers(a))
+                 if c["name"] == component]
+        for name in ("livenessProbe", "readinessProbe"):
+            for wanted, found in [(at(expected.defaulted_spec, part), spec), *mains]:
+                was, now = at(wanted, name, "tcpSocket"), at(found, name, "tcpSocket")
+                if was.get("port") != now.get("port") and now.get("port") == at(spec, "ports").get("rpc"):
+                    was["port"] = now["port"]
+                    met.append(True)
+    return any_of(met)
+
+
+@difference("given-twice", "the API server refuses a name that is twice in a list: the last value is in the first one's place; host "
+            "names of one address are joined")
 def _(expected: Recorded, actual: Recorded) -> bool:
     met = []
     for e, _a in each_child(expected, actual):
@@ -262,36 +295,92 @@ def _(expected: Recorded, actual: Recorded) -> bool:
             if len(last) < len(items):
                 items[:] = last.values()  # in the order in which the names came first
                 met.append(True)
+        aliases = template.get("hostAliases", [])
+        names = {alias["ip"]: [name for x in aliases if x["ip"] == alias["ip"] for name in x.get("hostnames", [])] for alias in aliases}
+        if len(names) < len(aliases):
+            aliases[:] = [{"ip": ip, "hostnames": hosts} for ip, hosts in names.items()]
+            met.append(True)
     return any_of(met)
 
 
-@difference("blank-arguments", "a blank className, pyFiles, … is absent, not an argument of flink run")
+@difference("blank-arguments", "a blank className, jarFile, pyFiles, … is absent, not an argument of flink run")
 def _(expected: Recorded, actual: Recorded) -> bool:
     met = []
-    for e, a in each_child(expected, actual, "Job"):
-        for wanted, c in zip(containers(e), containers(a)):
-            args = wanted.get("args", [])
-            for i in reversed(range(len(args) - 1)):
-                if args[i] in BLANK_OPTIONS and not args[i + 1].strip() and args[i] not in c.get("args", []):
-                    del args[i:i + 2]
-                    met.append(True)
+    job = at(expected.defaulted_spec, "job")
+    for args in run_args(expected):
+        own = len(job.get("args", []))
+        for i in reversed(range(len(args) - 1 - own)):
+            if args[i] in BLANK_OPTIONS and not args[i + 1].strip():
+                del args[i:i + 2]
+                met.append(True)
+        jar = len(args) - 1 - own - sum(2 for key in ("pyFile", "pyFiles", "pyModule") if job.get(key, "").strip())
+        if args[0] == "bash" and "jarFile" in job and not args[jar].strip():
+            del args[jar]
+            met.append(True)
     return any_of(met)
+
+
+@difference("python-options-first", "Flink's Python options come before the program's arguments: what follows is the program's")
+def _(expected: Recorded, actual: Recorded) -> bool:
+    met = []
+    job = at(expected.defaulted_spec, "job")
+    given = job.get("args", [])
+    ordered = python_options_first(job)
+    for args in run_args(expected):
+        if ordered != given and args[len(args) - len(given):] == given:
+            args[len(args) - len(given):] = ordered
+            met.append(True)
+    return any_of(met)
+
+
+def python_options_first(job: Any) -> list[str]:
+    """job.args as flinkd sorts them."""
+    given = list(job.get("args", []))
+    named = bool(job.get("pyFile", "").strip() or job.get("pyModule", "").strip())
+    words = given[:given.index("--")] if "--" in given else given
+    options, rest, program = [], [], named
+    while words:
+        name, equals, value = words[0].partition("=")
+        if name in PYTHON_OPTIONS and (equals or len(words) > 1) and not (named and name in PYTHON_PROGRAMS):
+            options += [name, value if equals else words[1]]
+            program = program or name in PYTHON_PROGRAMS
+            words = words[1 if equals else 2:]
+        else:
+            rest.append(words[0])
+            words = words[1:]
+    other = job.get("className", "") if job.get("mode") == "Application" else job.get("jarFile", "")
+    if not program or (other.strip() and other != PYTHON_DRIVER):
+        return given
+    return options + rest + given[given.index("--") if "--" in given else len(given):]
 
 
 @difference("revision-label", "the label that says which revision a child is of is never the user's")
 def _(expected: Recorded, actual: Recorded) -> bool:
     met = []
     for e, a in each_child(expected, actual):
-        wanted, labels = at(e, "metadata", "labels"), at(a, "metadata", "labels")
-        if LABEL_REVISION in wanted and wanted[LABEL_REVISION] != labels.get(LABEL_REVISION) and re.fullmatch(
-                r".+-<HASH\d*>", labels.get(LABEL_REVISION, "")) and "<HASH" not in wanted[LABEL_REVISION]:
-            wanted[LABEL_REVISION] = labels[LABEL_REVISION]
-            met.append(True)
+        for path in (("metadata",), TEMPLATE_METADATA):
+            wanted, labels = at(e, *path, "labels"), at(a, *path, "labels")
+            if LABEL_REVISION in wanted and wanted[LABEL_REVISION] != labels.get(LABEL_REVISION) and re.fullmatch(
+                    r".+-<HASH\d*>", labels.get(LABEL_REVISION, "")) and "<HASH" not in wanted[LABEL_REVISION]:
+                wanted[LABEL_REVISION] = labels[LABEL_REVISION]
+                met.append(True)
     return any_of(met)
 
 
-BLANK_OPTIONS = ("--class", "--pyFiles", "--pyModule", "--python", "--classpath", "--job-classname")
+BLANK_OPTIONS = ("--class", "--pyFiles", "--pyModule", "--python", "-C", "--job-classname")
+PYTHON_PROGRAMS = ("-py", "--python", "-pym", "--pyModule")
+PYTHON_OPTIONS = (*PYTHON_PROGRAMS, "-pyfs", "--pyFiles", "-pyarch", "--pyArchives", "-pyreq", "--pyRequirements", "-pyexec",
+                  "--pyExecutable", "-pyclientexec", "--pyClientExecutable", "-pypath", "--pyPythonPath")
+PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
 LABEL_REVISION = "flinkoperator.k8s.io/revision-name"
+CONFIGURED_BY = "flinkoperator.k8s.io/configured-by"
+TEMPLATE_METADATA = ("spec", "template", "metadata")
+
+
+def run_args(recorded: Recorded) -> list[list[str]]:
+    """What `flink run`, or an Application's JobManager, is started with."""
+    return [c["args"] for key, child in (recorded.children or {}).items() if key.startswith("Job/")
+            for c in containers(child) if c["name"] in ("main", "jobmanager") and "args" in c]
 
 
 def containers(child: Any) -> list[Any]:
@@ -299,14 +388,14 @@ def containers(child: Any) -> list[Any]:
     return found
 
 
-def rewrite_lines(expected: Any, actual: Any, recorded: Callable[[str, list[str]], list[str]]) -> bool:
-    """Lines of a Flink configuration that the reference writes otherwise, as it writes them. recorded(line, lines of the
-    reference that aren't here): those that the line stands for."""
+def rewrite_lines(expected: Any, actual: Any, recorded: Callable[[str, list[str]], list[str] | None]) -> bool:
+    """Lines of a Flink configuration that the reference writes otherwise, as it writes them. recorded(line, the reference's
+    lines): those that the line stands for; None: it is an ordinary one."""
     met = False
     for name in CONFIG_FILES:
         lines, wanted = at(actual, "data").get(name, []), at(expected, "data").get(name, [])
         for line in [x for x in lines if x not in wanted]:
-            if found := recorded(line, [x for x in wanted if x not in lines]):
+            if (found := recorded(line, wanted)) is not None:
                 lines.remove(line)
                 lines.extend(found)
                 met = True
@@ -399,9 +488,62 @@ def all_components_in_the_new_revision(q: Quirked) -> list[str]:
     revisions = {f"ControllerRevision/{name}-<HASH{'' if n == 1 else n}>": {"revision": n} for n in (1, 2)}
     q.expected.children |= revisions
     q.expected.status = copy.deepcopy(fresh.status)
+    components = q.expected.status["components"]
+    for key in q.before.status["components"].keys() - components.keys():  # the new spec has none
+        components[key] = {"name": q.before.status["components"][key]["name"], "state": "Deleted"}
     q.expected.status["revision"] = {k: f"{name}-<HASH2>-2" for k in ("currentRevision", "nextRevision")}
     for addition in ADDITIONS:  # those of the fresh one are of no interest either
         addition.forgive(Recorded(children={}, status={}), Recorded(children=q.expected.children, status=q.expected.status))
+    return []
+
+
+# ---- how a job ended that Flink isn't asked about ---------------------------------------------------
+
+
+def is_end_guessed(expected: Recorded, actual: Recorded) -> bool:
+    """The reference operator takes the submitter's end for the job's, though the JobManager that may have it doesn't answer."""
+    wanted, job = at(expected.status, "components", "job"), at(actual.status, "components", "job")
+    up = at(actual.status, "components", "jobManager").get("state") == "Ready"
+    return wanted.get("submitterName", "").endswith("-submitter") and (
+        (wanted.get("state") == "Succeeded" and job.get("state") in ("Deploying", "Lost"))
+        or (wanted.get("state") == "Failed" and job.get("state") == "Deploying" and up))
+
+
+def nothing_is_taken_down(q: Quirked) -> list[str]:
+    q.expected.children = q.before.children
+    q.expected.status = q.actual.status = None
+    return []
+
+
+END_NOT_GUESSED = Quirk("end-not-guessed", "", "whether a job runs, and how it ended, is Flink's to say: nothing is submitted again, or "
+                        "cleaned up, before it does", "after_status", nothing_is_taken_down)
+
+# ---- updates of a job cluster whose job doesn't run yet ---------------------------------------------
+
+
+def goes_on(q: Quirked) -> list[str]:
+    """All children are those of the new spec, and the job is the one that there was, under its own revision."""
+    jobs = {k: v for k, v in q.expected.children.items() if k.startswith("Job/")}
+    job = q.expected.status["components"]["job"]
+    wrong = all_components_in_the_new_revision(q)
+    q.expected.children = {k: v for k, v in q.expected.children.items() if not k.startswith("Job/")} | jobs
+    q.expected.status["components"]["job"] = job
+    return wrong
+
+
+def waits(q: Quirked) -> list[str]:
+    """Nothing is changed but that the new revision is known."""
+    name = str(at(q.expected.status, "revision").get("nextRevision", "")).split("-<")[0]
+    q.expected.children = q.before.children | {f"ControllerRevision/{name}-<HASH2>": {"revision": 2}}
+    q.expected.status = copy.deepcopy(q.before.status)
+    q.expected.status["revision"]["nextRevision"] = f"{name}-<HASH2>-2"
+    return []
+
+
+def children_wait(q: Quirked) -> list[str]:
+    """None is there or gone before its time."""
+    revisions = {k: v for k, v in q.expected.children.items() if k.startswith("ControllerRevision/")}
+    q.expected.children = {k: q.expected.children.get(k, v) for k, v in q.before.children.items()} | revisions
     return []
 
 

@@ -132,6 +132,18 @@ Test(admission_default, both_components_are_probed_at_their_rpc_port)
     expect_at(cluster, "spec.taskManager.readinessProbe.tcpSocket.port", "6300");
 }
 
+Test(admission_default, a_component_that_is_absent_is_an_empty_one)
+{
+    static const char *const parts[] = {"spec.jobManager", "spec.taskManager"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        expect_default(EDITS({parts[i], NULL}), parts[i],
+                       "{\"memoryOffHeapMin\":\"0\",\"memoryProcessRatio\":80}");
+        expect_default(EDITS({parts[i], "null"}), parts[i],
+                       "{\"memoryOffHeapMin\":\"0\",\"memoryProcessRatio\":80}");
+    }
+}
+
 Test(admission_default, without_an_rpc_port_there_is_no_probe)
 {
     expect_default(EDITS({"spec.jobManager.ports", NULL}), "spec.jobManager.livenessProbe", NULL);
