@@ -372,6 +372,11 @@ def start(node: Node, name: str, job: dict[str, Any] | None = None, spec: dict[s
     return fc
 
 
+def saved(fc: Fc) -> set[str]:
+    """The complete savepoints in its folder, $CONTROL/savepoints."""
+    return {f"file:/share/{fc.ns}/savepoints/{f.parent.name}" for f in (fc.control / "savepoints").glob("savepoint-*/_metadata")}
+
+
 def sample(name: str) -> dict[str, Any]:
     return load_yaml(ROOT / f"deploy/samples/{name}.yaml")
 
@@ -390,4 +395,4 @@ def node(images: list[str] | None = None) -> Iterator[Node]:
         n.check_permissions()
 
 
-__all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]
+__all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "saved", "session", "start", "wait_for", "with_share"]

@@ -1,4 +1,5 @@
-"""Starts daemons that have died again, at once, as a kubelet does without its pauses."""
+"""Suites of daemons that may die: each for a namespace of its own; those that have died are started again, at once, as a
+kubelet does without its pauses."""
 
 from __future__ import annotations
 
@@ -6,6 +7,12 @@ import signal
 import threading
 
 from tests.lib.daemons import Daemons
+
+
+def suite_args(ns: str) -> dict[str, list[str]]:
+    """Of a suite that works for one namespace."""
+    return {"*": [f"--namespace={ns}"],
+            "watcher": ["--leader-election", f"--leader-election-namespace={ns}", "--leader-election-id=lock", "--identity=me"]}
 
 
 class Supervisor:

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Each failpoint in each operation on a job, on a real node and a real Flink: the daemon dies there, another takes over, and
+the act has happened exactly once.
+
+A test is the life of one FlinkCluster: one operation after the other, in each of which a daemon is killed when it first gets
+to a failpoint. What Flink, the submitters and the savepoints' folder have had is counted, and the numbers that
+tests/jobs/CountingJob prints say which state each run went on from.
+"""
+
+# timeout: 1800
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.e2e.node import CONTROL, START_S, Fc, Node, saved, start
+from tests.fault.failpoints import OPERATIONS, failpoints, is_passed_in
+from tests.fault.supervise import Supervisor, suite_args
+from tests.lib import testing
+from tests.lib.cluster import Cluster
+from tests.lib.daemons import SUITE, Daemons, fail_bin_dir
+from tests.lib.kube import CHILD_KINDS
+from tests.lib.testing import add_case, check, check_equal, wait_for
+
+DAEMON = dict(failpoints())
+# What is done in a life: the operations, and what lets a cancelled job run again.
+CHAIN = ("submit", "savepoint", "restart", "update", "stop", "resume", "cancel", "go back", "delete")
+# A life has a point that all operations pass, or several that some do: of these each operation takes the first that it passes.
+SOME = [("stop.before", "savepoint.before", "cancel.before"), ("stop.after", "savepoint.after", "cancel.after"),
+        ("submit.before", "annotation.after"), ("submit.after",)]
+LIVES = [*[(p,) for p in DAEMON if not any(p in points for points in SOME)], *SOME]
+
+
+def steps_of(points: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(operation, where a daemon dies in it or ""), up to the last with a death."""
+    steps = [(op, next((p for p in points if op in OPERATIONS and is_passed_in(p, op)), "")) for op in CHAIN]
+    while not steps[-1][1]:
+        steps.pop()
+    return steps
+
+
+@contextlib.contextmanager
+def node() -> Iterator[Node]:
+    with Cluster(node=True) as cluster:
+        n = Node(cluster)
+        with Daemons(cluster, ["webhook"], bin=fail_bin_dir(), name="admission") as admission:
+            admission.install_webhooks()
+            yield n
+
+
+# ---- a life ----------------------------------------------------------------------------------------
+
+
+class Life:
+    """A FlinkCluster, and what must have been done for it so far."""
+
+    def __init__(self, fc: Fc) -> None:
+        self.fc = fc
+        self.runs: list[str] = []  # Flink job ids
+        self.savepoints = 0
+        self.saved_at = (0, 0)  # between which counts the newest savepoint was taken
+        self.back: list[tuple[int, int]] = []  # between which counts runs began that went back
+        self.pause = 50
+
+    @property
+    def savepoints_dir(self) -> str:
+        return f"file:///share/{self.fc.ns}/savepoints"
+
+    def printed(self) -> int:
+        return self.fc.wait_counting()[0]
+
+    def edit(self, **job: Any) -> None:
+        """A change that restarts the job, and isn't seen in what it counts."""
+        self.pause -= 1
+        self.fc.patch({"job": {"args": ["--pause", str(self.pause), "--control", f"/share/{self.fc.ns}"], **job}})
+
+    def submissions(self) -> int:
+        """How many submitter pods there ever were."""
+        return len([e for e in self.fc.api.list("Event", self.fc.ns)
+                    if (e["involvedObject"]["kind"], e["reason"]) == ("Job", "SuccessfulCreate")])
+
+    def check_acts(self) -> None:
+        check_equal((self.submissions(), len(saved(self.fc))), (len(self.runs), self.savepoints), "submissions, savepoints")
+
+    def wait_run(self) -> None:
+        """The next run is Running, and is the only one; it counts, and has begun where it had to."""
+        fc = self.fc
+        fc.wait_run(self.runs[-1] if self.runs else "")
+        self.runs.append(fc.job["id"])
+        lines = len(fc.counts())
+        wait_for(lambda: len(fc.counts()) >= lines + 3, "the run to count", 60)
+        fc.wait_cluster("Running")
+        self.check_running()
+        check_equal(fc.counts()[0], (1, 0), "the first count")
+        back = fc.went_back()
+        check(len(back) == len(self.back) and all(low <= b <= high for b, (low, high) in zip(back, self.back)),
+              f"runs went back to {back}, not to {self.back}")
+        fc.check_nothing_lost()
+
+    def check_running(self) -> None:
+        self.check_jobs(self.runs[-1:])
+        check_equal((self.fc.state, self.fc.job["id"]), ("Running", self.runs[-1]), "job")
+        wait_for(lambda: self.fc.condition("Ready").get("status") == "True", "Ready", explain=lambda: self.fc.status)
+
+    def check_jobs(self, running: list[str]) -> None:
+        jobs = {j["jid"]: j["state"] for j in self.fc.flink_jobs()}
+        check_equal(sorted(jobs), sorted(self.runs), "all jobs that Flink ever had")
+        check_equal(self.fc.running_jobs(), running, f"running jobs of {jobs}")
+
+    def wait_control(self) -> None:
+        self.fc.wait_control("Succeeded")
+        check(CONTROL not in self.fc.object["metadata"].get("annotations", {}), "the annotation is still there")
+
+    def check_saved(self) -> str:
+        """The newest savepoint is the one of the status."""
+        self.savepoints += 1
+        location = self.fc.job["savepointLocation"]
+        check(location in saved(self.fc), f"no savepoint at {location}: {saved(self.fc)}")
+        return location
+
+    def check_cancelled(self) -> None:
+        self.wait_control()
+        check_equal(self.fc.state, "Cancelled", "job")
+        self.check_jobs([])
+
+
+# ---- operations: what begins them is done while the daemon is down -----------------------------------
+
+
+def begin_submit(life: Life) -> None:
+    life.fc.api.create(life.fc.manifest, life.fc.ns)
+
+
+def begin_savepoint(life: Life) -> None:
+    life.saved_at = life.printed() + 1, 0
+    life.fc.request("savepoint")
+
+
+def end_savepoint(life: Life) -> None:
+    life.wait_control()
+    life.saved_at = life.saved_at[0], life.printed() + 1
+    life.check_saved()
+    check_equal(life.fc.job["savepointGeneration"], 1, "savepointGeneration")
+    life.check_running()
+
+
+def begin_restart(life: Life) -> None:
+    life.back.append(life.saved_at)
+    life.fc.wait_counting(life.saved_at[1] + 5)
+    life.fc.tell("fail")
+
+
+def end_restart(life: Life) -> None:
+    life.wait_run()
+    job = life.fc.job
+    check_equal((job["restartCount"], job["fromSavepoint"]), (1, job["savepointLocation"]), "restartCount, fromSavepoint")
+
+
+def end_update(life: Life) -> None:
+    life.wait_run()
+    location = life.check_saved()
+    check_equal((life.fc.job.get("restartCount", 0), life.fc.job["fromSavepoint"]), (0, location), "restartCount, fromSavepoint")
+    wait_for(lambda: life.fc.revision() == life.fc.revision("nextRevision"), "the update's end", explain=lambda: life.fc.status)
+
+
+def end_stop(life: Life) -> None:
+    life.check_cancelled()
+    check_equal(life.fc.job["finalSavepoint"], True, "finalSavepoint")
+    life.check_saved()
+    life.saved_at = life.printed() + 1, life.printed() + 1
+
+
+def begin_going_back(life: Life) -> None:
+    life.back.append(life.saved_at)
+    life.edit(savepointsDir=life.savepoints_dir, fromSavepoint=life.fc.job["savepointLocation"])
+
+
+def end_delete(life: Life) -> None:
+    fc = life.fc
+    life.savepoints += 1
+
+    def left() -> list[str]:
+        found = [(kind, o["metadata"]["name"]) for kind in ("FlinkCluster", "Pod", *CHILD_KINDS) if kind != "PodGroup"
+                 for o in fc.api.list(kind, fc.ns)]
+        return [f"{kind}/{name}" for kind, name in found if name != "kube-root-ca.crt"]
+    wait_for(lambda: not left(), "everything to be gone", START_S, explain=left)
+
+
+DO: dict[str, tuple[Callable[[Life], None], Callable[[Life], None]]] = {
+    "submit": (begin_submit, Life.wait_run),
+    "savepoint": (begin_savepoint, end_savepoint),
+    "restart": (begin_restart, end_restart),
+    "update": (Life.edit, end_update),
+    "stop": (lambda life: life.fc.request("job-cancel"), end_stop),
+    "resume": (lambda life: life.edit(savepointsDir=None), Life.wait_run),  # so that cancel takes no savepoint
+    "cancel": (lambda life: life.fc.request("job-cancel"), Life.check_cancelled),
+    "go back": (begin_going_back, Life.wait_run),
+    "delete": (lambda life: life.fc.api.delete("FlinkCluster", life.fc.ns, life.fc.name), end_delete),
+}
+
+
+# ---- dying -----------------------------------------------------------------------------------------
+
+
+def perform(life: Life, daemons: Daemons, operation: str, point: str) -> None:
+    begin, end = DO[operation]
+    dies = [DAEMON[point]] if point else []
+    for daemon in dies:
+        daemons.stop(daemon)
+    begin(life)
+    for daemon in dies:
+        daemons.start(daemon, {"FLINKD_FAILPOINT": point})
+    with Supervisor(daemons) as supervisor:
+        wait_for(lambda: supervisor.deaths == dies, f"{dies} to die", START_S, explain=lambda: life.fc.status)
+        end(life)
+        daemons.wait_idle(life.fc.ns, quiet_s=0.3)
+    life.check_acts()
+    check_equal(supervisor.deaths, dies, "who died")
+    check(not supervisor.wrong, "\n".join(supervisor.wrong))
+
+
+def live(n: Node, points: tuple[str, ...]) -> None:
+    fc = start(n, "life", {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600, "savepointOnDeletion": True})
+    life = Life(fc)
+    fc.manifest["spec"]["job"]["savepointsDir"] = life.savepoints_dir
+    daemons = Daemons(n.cluster, SUITE, bin=fail_bin_dir(), args=suite_args(fc.ns), name="-".join(points))
+    with daemons, contextlib.ExitStack() as stack:
+        stack.push(fc)  # which `submit` creates
+        for operation, point in steps_of(points):
+            try:
+                perform(life, daemons, operation, point)
+            except testing.Failed as e:
+                testing.fail(f"{operation}, {DAEMON[point] + ' killed at ' + point if point else 'nobody killed'}: {e}")
+
+
+def test_every_failpoint_is_in_every_operation_that_passes_it() -> None:
+    done = [(point, op) for points in LIVES for op, point in steps_of(points) if point]
+    wanted = [(point, op) for point in DAEMON for op in OPERATIONS if is_passed_in(point, op)]
+    check_equal(sorted(set(wanted) - set(done)), [], "missing")
+
+
+for points_ in LIVES:
+    add_case(globals(), f"killed_at_{'_'.join(points_)}_every_act_happens_once", lambda n, points=points_: live(n, points), timeout=900)
+
+if __name__ == "__main__":
+    testing.main(node, threads=3)
