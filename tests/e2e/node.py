@@ -132,6 +132,9 @@ class Node:
         done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=False)
         return done.stdout if done.returncode == 0 else ""
 
+    def post(self, url: str, body: dict[str, Any]) -> None:
+        self.cluster.run("curl", "-sSf", "-m", "10", "--json", json.dumps(body), url, stdout=subprocess.DEVNULL, check=True)
+
     def get(self, url: str) -> Any:
         """The same in JSON; None when it doesn't answer."""
         try:

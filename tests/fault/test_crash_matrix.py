@@ -28,7 +28,7 @@ from tests.lib.testing import add_case, check, check_equal, wait_for
 
 DAEMON = dict(failpoints())
 # What is done in a life: the operations, and what lets a cancelled job run again.
-CHAIN = ("submit", "savepoint", "restart", "update", "stop", "resume", "cancel", "go back", "delete")
+CHAIN = ("submit", "cancel", "go back", "savepoint", "restart", "update", "stop", "resume", "delete")
 # A life has a point that all operations pass, or several that some do: of these each operation takes the first that it passes.
 SOME = [("stop.before", "savepoint.before", "cancel.before"), ("stop.after", "savepoint.after", "cancel.after"),
         ("submit.before", "annotation.after"), ("submit.after",)]
@@ -56,19 +56,20 @@ def node() -> Iterator[Node]:
 
 
 class Life:
-    """A FlinkCluster, and what must have been done for it so far."""
+    """A FlinkCluster, and what must have been done for it so far.
 
-    def __init__(self, fc: Fc) -> None:
-        self.fc = fc
+    It has no savepointsDir until its first run was cancelled, since that takes no savepoint then.
+    """
+
+    def __init__(self, n: Node) -> None:
+        self.fc = start(n, "life", {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600})
+        del self.fc.manifest["spec"]["job"]["savepointsDir"]
+        self.folder = f"file:/share/{self.fc.ns}"
         self.runs: list[str] = []  # Flink job ids
         self.savepoints = 0
         self.saved_at = (0, 0)  # between which counts the newest savepoint was taken
         self.back: list[tuple[int, int]] = []  # between which counts runs began that went back
         self.pause = 50
-
-    @property
-    def savepoints_dir(self) -> str:
-        return f"file:///share/{self.fc.ns}/savepoints"
 
     def printed(self) -> int:
         return self.fc.wait_counting()[0]
@@ -116,10 +117,11 @@ class Life:
         check(CONTROL not in self.fc.object["metadata"].get("annotations", {}), "the annotation is still there")
 
     def check_saved(self) -> str:
-        """The newest savepoint is the one of the status."""
+        """There is one savepoint more, and it is the one of the status."""
         self.savepoints += 1
         location = self.fc.job["savepointLocation"]
         check(location in saved(self.fc), f"no savepoint at {location}: {saved(self.fc)}")
+        check_equal(self.fc.job["savepointGeneration"], self.savepoints, "savepointGeneration")
         return location
 
     def check_cancelled(self) -> None:
@@ -144,7 +146,6 @@ def end_savepoint(life: Life) -> None:
     life.wait_control()
     life.saved_at = life.saved_at[0], life.printed() + 1
     life.check_saved()
-    check_equal(life.fc.job["savepointGeneration"], 1, "savepointGeneration")
     life.check_running()
 
 
@@ -174,9 +175,21 @@ def end_stop(life: Life) -> None:
     life.saved_at = life.printed() + 1, life.printed() + 1
 
 
+def begin_cancel(life: Life) -> None:
+    """Not before there is a savepoint, of which flinkd doesn't know."""
+    fc, after = life.fc, life.printed()
+    fc.node.post(f"{fc.flink}/jobs/{life.runs[-1]}/savepoints", {"target-directory": f"{life.folder}/own"})
+    wait_for(lambda: list(fc.control.glob("own/*/_metadata")), "a savepoint", 60)
+    life.saved_at = after + 1, life.printed() + 1
+    fc.wait_counting(life.saved_at[1] + 5)
+    fc.request("job-cancel")
+
+
 def begin_going_back(life: Life) -> None:
     life.back.append(life.saved_at)
-    life.edit(savepointsDir=life.savepoints_dir, fromSavepoint=life.fc.job["savepointLocation"])
+    own = next(life.fc.control.glob("own/*")).name
+    life.fc.patch({"job": {"savepointsDir": f"{life.folder}/savepoints", "savepointOnDeletion": True}})
+    life.edit(fromSavepoint=f"{life.folder}/own/{own}")
 
 
 def end_delete(life: Life) -> None:
@@ -192,13 +205,13 @@ def end_delete(life: Life) -> None:
 
 DO: dict[str, tuple[Callable[[Life], None], Callable[[Life], None]]] = {
     "submit": (begin_submit, Life.wait_run),
+    "cancel": (begin_cancel, Life.check_cancelled),
+    "go back": (begin_going_back, Life.wait_run),
     "savepoint": (begin_savepoint, end_savepoint),
     "restart": (begin_restart, end_restart),
     "update": (Life.edit, end_update),
     "stop": (lambda life: life.fc.request("job-cancel"), end_stop),
-    "resume": (lambda life: life.edit(savepointsDir=None), Life.wait_run),  # so that cancel takes no savepoint
-    "cancel": (lambda life: life.fc.request("job-cancel"), Life.check_cancelled),
-    "go back": (begin_going_back, Life.wait_run),
+    "resume": (Life.edit, Life.wait_run),
     "delete": (lambda life: life.fc.api.delete("FlinkCluster", life.fc.ns, life.fc.name), end_delete),
 }
 
@@ -224,12 +237,10 @@ def perform(life: Life, daemons: Daemons, operation: str, point: str) -> None:
 
 
 def live(n: Node, points: tuple[str, ...]) -> None:
-    fc = start(n, "life", {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600, "savepointOnDeletion": True})
-    life = Life(fc)
-    fc.manifest["spec"]["job"]["savepointsDir"] = life.savepoints_dir
-    daemons = Daemons(n.cluster, SUITE, bin=fail_bin_dir(), args=suite_args(fc.ns), name="-".join(points))
+    life = Life(n)
+    daemons = Daemons(n.cluster, SUITE, bin=fail_bin_dir(), args=suite_args(life.fc.ns), name="-".join(points))
     with daemons, contextlib.ExitStack() as stack:
-        stack.push(fc)  # which `submit` creates
+        stack.push(life.fc)  # which `submit` creates
         for operation, point in steps_of(points):
             try:
                 perform(life, daemons, operation, point)
