@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.e2e.node import CONTROL, START_S, Fc, Node, saved, start
+from tests.e2e.node import CONTROL, START_S, Node, saved, start
 from tests.fault.failpoints import OPERATIONS, failpoints, is_passed_in
-from tests.fault.supervise import Supervisor, suite_args
+from tests.fault.supervise import Supervisor, node, suite_args
 from tests.lib import testing
-from tests.lib.cluster import Cluster
 from tests.lib.daemons import SUITE, Daemons, fail_bin_dir
 from tests.lib.kube import CHILD_KINDS
 from tests.lib.testing import add_case, check, check_equal, wait_for
@@ -42,15 +41,6 @@ def steps_of(points: tuple[str, ...]) -> list[tuple[str, str]]:
     while not steps[-1][1]:
         steps.pop()
     return steps
-
-
-@contextlib.contextmanager
-def node() -> Iterator[Node]:
-    with Cluster(node=True) as cluster:
-        n = Node(cluster)
-        with Daemons(cluster, ["webhook"], bin=fail_bin_dir(), name="admission") as admission:
-            admission.install_webhooks()
-            yield n
 
 
 # ---- a life ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.fault.failpoints import ONLY, failpoints, is_passed_in
+from tests.fault.failpoints import ONLY, failpoints
 from tests.fault.supervise import Supervisor, suite_args
 from tests.lib import testing
 from tests.lib.cluster import Cluster
@@ -202,24 +202,20 @@ class Suite:
         return self.daemons.is_ready(self.daemon) and not self.daemons.journal.snapshot().unread(self.ns, readers)
 
     def perform(self, fc: Fc, name: str, passes: int) -> None:
-        """passes: it dies when it gets to the failpoint that often; 0: it lives."""
+        """It dies when it gets to the failpoint that often."""
         operation = OPERATIONS[name]
         before = len(fc.flink.submitted), fc.savepoints(), fc.stops()
-        if passes:
-            self.daemons.stop(self.daemon)
+        self.daemons.stop(self.daemon)
         operation.begin(fc)
-        if passes:
-            self.daemons.start(self.daemon, {"FLINKD_FAILPOINT": f"{self.point}:{passes}"})
-            with Supervisor(self.daemons) as supervisor:
-                operation.end(fc)
-                wait_for(self.is_through, f"{self.daemon} to be ready, and through with the journal", WAIT_S)
-            check(not supervisor.wrong, "\n".join(supervisor.wrong))
-            check(len(supervisor.deaths) <= 1, f"deaths: {supervisor.deaths}")
-            self.deaths += [f"{name}:{passes}"] * len(supervisor.deaths)
-            if not supervisor.deaths:
-                self.daemons.restart(self.daemon)  # else it dies when nobody expects it
-        else:
+        self.daemons.start(self.daemon, {"FLINKD_FAILPOINT": f"{self.point}:{passes}"})
+        with Supervisor(self.daemons) as supervisor:
             operation.end(fc)
+            wait_for(self.is_through, f"{self.daemon} to be ready, and through with the journal", WAIT_S)
+        check(not supervisor.wrong, "\n".join(supervisor.wrong))
+        check(len(supervisor.deaths) <= 1, f"deaths: {supervisor.deaths}")
+        self.deaths += [f"{name}:{passes}"] * len(supervisor.deaths)
+        if not supervisor.deaths:
+            self.daemons.restart(self.daemon)  # else it dies when nobody expects it
         after = len(fc.flink.submitted), fc.savepoints(), fc.stops()
         check_equal(tuple(a - b for a, b in zip(after, before)), operation.acts, "acts (runs, savepoints, stops)")
         check_equal(fc.flink.wrong, [], "what must never happen")
@@ -228,15 +224,12 @@ class Suite:
         """What went wrong. After that the rest is done by another FlinkCluster, none of it twice."""
         self.lives += 1
         fc = Fc(self.w.cluster.api, self.w.flink, self.ns, f"c{self.lives}", **job)
-        if not any(is_passed_in(self.point, op) for op in operations):
-            return
         for name in operations:
-            dies = passes if is_passed_in(self.point, name) else 0
             try:
-                self.perform(fc, name, dies)
+                self.perform(fc, name, passes)
             except testing.Failed as e:
-                self.tell(fc, f"{name}-{dies}")
-                yield f"{name}, pass {dies}: {e}"
+                self.tell(fc, f"{name}-{passes}")
+                yield f"{name}, pass {passes}: {e}"
                 break
         self.clear(fc)
 

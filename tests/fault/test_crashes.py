@@ -22,9 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.e2e.node import QUICK_JVM, Fc, Node, counting, sample, with_share
-from tests.fault.supervise import Supervisor, suite_args
+from tests.fault.supervise import Supervisor, node, suite_args
 from tests.lib import testing
-from tests.lib.cluster import Cluster
 from tests.lib.daemons import SUITE, Daemons, fail_bin_dir
 from tests.lib.kube import ApiError
 from tests.lib.testing import add_case, check, check_equal, test, wait_for
@@ -36,13 +35,10 @@ typical_s = [25.0]  # so long a run takes: deaths are spread over it
 
 
 @contextlib.contextmanager
-def node() -> Iterator[Node]:
+def seeded_node() -> Iterator[Node]:
     testing.say(f"FAULT_SEED={SEED}")
-    with Cluster(node=True) as cluster:
-        n = Node(cluster)
-        with Daemons(cluster, ["webhook"], bin=fail_bin_dir(), name="admission") as admission:
-            admission.install_webhooks()
-            yield n
+    with node() as n:
+        yield n
 
 
 # ---- one job ---------------------------------------------------------------------------------------
@@ -222,4 +218,4 @@ def test_etcd_pauses_for_10_s_while_the_job_deploys_and_runs(n: Node) -> None:
 
 
 if __name__ == "__main__":
-    testing.main(node, threads=2)
+    testing.main(seeded_node, threads=2)
