@@ -134,6 +134,9 @@ class Node:
         done = self.cluster.run("curl", "-sf", "-m", "3", url, stdout=subprocess.PIPE, text=True, check=False)
         return done.stdout if done.returncode == 0 else ""
 
+    def post(self, url: str, body: dict[str, Any]) -> None:
+        self.cluster.run("curl", "-sSf", "-m", "10", "--json", json.dumps(body), url, stdout=subprocess.DEVNULL, check=True)
+
     def get(self, url: str) -> Any:
         """The same in JSON; None when it doesn't answer."""
         try:
@@ -417,6 +420,11 @@ def start(node: Node, name: str, job: dict[str, Any] | None = None, spec: dict[s
     return fc
 
 
+def saved(fc: Fc) -> set[str]:
+    """The complete savepoints in its folder, $CONTROL/savepoints."""
+    return {f"file:/share/{fc.ns}/savepoints/{f.parent.name}" for f in (fc.control / "savepoints").glob("savepoint-*/_metadata")}
+
+
 def sample(name: str) -> dict[str, Any]:
     return load_yaml(ROOT / f"deploy/samples/{name}.yaml")
 
@@ -435,4 +443,4 @@ def node(images: list[str] | None = None) -> Iterator[Node]:
         n.check_permissions()
 
 
-__all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "session", "start", "wait_for", "with_share"]
+__all__ = ["QUICK_JVM", "ROOT", "Fc", "Kube", "Node", "check", "check_equal", "counting", "node", "sample", "saved", "session", "start", "wait_for", "with_share"]

@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.e2e.node import Fc, Node, check, check_equal, node, start, wait_for  # noqa: E402
+from tests.e2e.node import Fc, Node, check, check_equal, node, saved, start, wait_for  # noqa: E402
 from tests.lib import testing  # noqa: E402
 from tests.lib.testing import hold, test  # noqa: E402
 
@@ -30,11 +30,6 @@ def begin(n: Node, name: str, job: dict[str, Any] | None = None, spec: dict[str,
 def path_of(fc: Fc, location: str) -> Path:
     check(location.startswith("file:/share/"), f"a location: {location}")
     return fc.node.share / location.removeprefix("file:/share/")
-
-
-def saved(fc: Fc) -> set[str]:
-    """The complete savepoints that there are."""
-    return {f"file:/share/{fc.ns}/savepoints/{f.parent.name}" for f in (fc.control / "savepoints").glob("savepoint-*/_metadata")}
 
 
 def listed(fc: Fc) -> list[str]:

@@ -1,11 +1,32 @@
-"""Starts daemons that have died again, at once, as a kubelet does without its pauses."""
+"""Suites of daemons that may die, each for a namespace of its own: those that have died are started again, at once, as a
+kubelet does without its pauses."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
-from tests.lib.daemons import Daemons
+from tests.e2e.node import Node
+from tests.lib.cluster import Cluster
+from tests.lib.daemons import Daemons, fail_bin_dir
+
+
+@contextlib.contextmanager
+def node() -> Iterator[Node]:
+    """With nothing of flinkd but admission."""
+    with Cluster(node=True) as cluster:
+        n = Node(cluster)
+        with Daemons(cluster, ["webhook"], bin=fail_bin_dir(), name="admission") as admission:
+            admission.install_webhooks()
+            yield n
+
+
+def suite_args(ns: str) -> dict[str, list[str]]:
+    """Of a suite that works for one namespace."""
+    return {"*": [f"--namespace={ns}"],
+            "watcher": ["--leader-election", f"--leader-election-namespace={ns}", "--leader-election-id=lock", "--identity=me"]}
 
 
 class Supervisor:

@@ -22,9 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.e2e.node import QUICK_JVM, Fc, Node, counting, sample, with_share
-from tests.fault.supervise import Supervisor
+from tests.fault.supervise import Supervisor, node, suite_args
 from tests.lib import testing
-from tests.lib.cluster import Cluster
 from tests.lib.daemons import SUITE, Daemons, fail_bin_dir
 from tests.lib.kube import ApiError
 from tests.lib.testing import add_case, check, check_equal, test, wait_for
@@ -33,21 +32,13 @@ RUNS = int(os.environ.get("FAULT_RUNS", 20))
 SEED = int(os.environ.get("FAULT_SEED", time.time_ns() % 1_000_000))
 START_S = 450  # JVMs on a busy machine
 typical_s = [25.0]  # so long a run takes: deaths are spread over it
-# Those that every run passes; tests/fault/test_crash_operations.py has all.
-FAILPOINTS = {"record.before_commit": "watcher", "record.after_commit": "watcher", "leader.after": "watcher",
-              "plan.recorded": "reconciler", "plan.sent": "reconciler", "claim.after": "jobsubmitter",
-              "submit.before": "jobsubmitter", "submit.after": "jobsubmitter", "event.after": "statusreporter",
-              "status.before": "statusreporter", "status.after": "statusreporter"}
 
 
 @contextlib.contextmanager
-def node() -> Iterator[Node]:
+def seeded_node() -> Iterator[Node]:
     testing.say(f"FAULT_SEED={SEED}")
-    with Cluster(node=True) as cluster:
-        n = Node(cluster)
-        with Daemons(cluster, ["webhook"], bin=fail_bin_dir(), name="admission") as admission:
-            admission.install_webhooks()
-            yield n
+    with node() as n:
+        yield n
 
 
 # ---- one job ---------------------------------------------------------------------------------------
@@ -118,24 +109,16 @@ class Job:
 
 
 @contextlib.contextmanager
-def job(n: Node, name: str, manifest: dict[str, Any], env: dict[str, str] | None = None,
-        first: dict[str, dict[str, str]] | None = None) -> Iterator[Job]:
-    """env: of all daemons; first: of the first process of a daemon."""
+def job(n: Node, name: str, manifest: dict[str, Any], env: dict[str, str] | None = None) -> Iterator[Job]:
+    """env: of all daemons."""
     fc = Fc(n, manifest)
-    args = {"*": [f"--namespace={fc.ns}"],
-            "watcher": ["--leader-election", f"--leader-election-namespace={fc.ns}", "--leader-election-id=lock", "--identity=me"]}
-    with Daemons(n.cluster, SUITE, bin=fail_bin_dir(), args=args, env=env, name=name) as suite:
-        for daemon, its in (first or {}).items():
-            suite.stop(daemon)
-        with fc:
-            for daemon, its in (first or {}).items():
-                suite.start(daemon, its)
-            with Supervisor(suite) as supervisor:
-                j = Job(n, fc, suite, supervisor)
-                try:
-                    yield j
-                finally:
-                    j.stop_looking()
+    with Daemons(n.cluster, SUITE, bin=fail_bin_dir(), args=suite_args(fc.ns), env=env, name=name) as suite:
+        with fc, Supervisor(suite) as supervisor:
+            j = Job(n, fc, suite, supervisor)
+            try:
+                yield j
+            finally:
+                j.stop_looking()
 
 
 # ---- deaths ----------------------------------------------------------------------------------------
@@ -155,17 +138,8 @@ def dies_at_random(n: Node, number: int) -> None:
     testing.say(f"  run {number}: {daemon} died after {after_s:.1f} s, job {state or 'new'}")
 
 
-def dies_at(n: Node, point: str, daemon: str) -> None:
-    with job(n, point, wordcount(), first={daemon: {"FLINKD_FAILPOINT": point}}) as j:
-        j.check_succeeded()
-        check_equal(j.supervisor.deaths, [daemon], "who died")
-
-
 for i in range(1, RUNS + 1):
     add_case(globals(), f"run_{i}_with_a_random_death_has_one_job_that_succeeds", lambda n, i=i: dies_at_random(n, i), timeout=700)
-for point_, daemon_ in FAILPOINTS.items():
-    add_case(globals(), f"killed_at_{point_}_there_is_one_job_that_succeeds",
-             lambda n, p=point_, d=daemon_: dies_at(n, p, d), timeout=700)
 
 
 @test(timeout=700)
@@ -244,4 +218,4 @@ def test_etcd_pauses_for_10_s_while_the_job_deploys_and_runs(n: Node) -> None:
 
 
 if __name__ == "__main__":
-    testing.main(node, threads=2)
+    testing.main(seeded_node, threads=2)
