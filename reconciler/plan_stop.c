@@ -180,7 +180,9 @@ static void stop_with_savepoint(struct planner *p, const char *reason)
 
     if (!plan_may_trigger(p) || is_too_soon(p, reason) || !state || plan_is_stopped(p))
         return;
-    if (str_eq(state, "RUNNING"))
+    if (str_eq(state, "RUNNING") && plan_has_open(p, "cancel"))
+        plan_drop(p, "cancel", "the job is to be stopped with a savepoint");
+    else if (str_eq(state, "RUNNING"))
         tell_to_stop(p, reason, false);
     else if (job_state_of_flink(state) == JOB_RUNNING)
         wait_for_running(p, reason, state);

@@ -148,6 +148,11 @@ Test(plan_stop, a_cancellation_that_flink_was_not_told_yet_is_dropped_when_the_u
             cancel = command;
     cr_assert(cancel);
     json_set_str(cancel, "state", "wanted");
+    json_set_bool(s.snapshot.cluster, "spec.job.suspend", true);
+    make_plan(&s);
+    cr_expect(find_action(&s, ACTION_DROP_COMMAND, NULL, "cancel/"));
+    cr_expect_null(find_command(&s, "stop"), "nor is it told beside a stop");
+    json_remove(s.snapshot.cluster, "spec.job.suspend");
     after(&s, 5);
     json_remove(s.snapshot.cluster, "spec.job.args");
     annotate(&s, "savepoint");
