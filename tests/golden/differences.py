@@ -527,7 +527,11 @@ def goes_on(q: Quirked) -> list[str]:
     job = q.expected.status["components"]["job"]
     wrong = all_components_in_the_new_revision(q)
     q.expected.children = {k: v for k, v in q.expected.children.items() if not k.startswith("Job/")} | jobs
-    q.expected.status["components"]["job"] = job
+    components = q.expected.status["components"]
+    components["job"] = job
+    components |= {key: q.before.status["components"][key] for key in ("jobManager", "taskManager") if key in components}
+    if q.before.status["state"] == "Running" and components["jobManagerService"]["state"] == "Ready":
+        q.expected.status["state"] = "Running"
     return wrong
 
 
