@@ -216,6 +216,7 @@ class Suite:
         self.deaths += [f"{name}:{passes}"] * len(supervisor.deaths)
         if not supervisor.deaths:
             self.daemons.restart(self.daemon)  # else it dies when nobody expects it
+            self.daemons.wait_ready(self.daemon)
         after = len(fc.flink.submitted), fc.savepoints(), fc.stops()
         check_equal(tuple(a - b for a, b in zip(after, before)), operation.acts, "acts (runs, savepoints, stops)")
         check_equal(fc.flink.wrong, [], "what must never happen")
