@@ -271,7 +271,7 @@ static void look_at(struct statusreporter *sr, struct tracked *t, int64_t now)
 
 /* While many clusters are new, the API server's time is for their children. */
 static bool lets_new_ones_form(const struct statusreporter *sr, const struct tracked *t, bool busy,
-                             int64_t now)
+                               int64_t now)
 {
     const struct common_config *common = &sr->config->common;
 

@@ -230,7 +230,7 @@ Test(plan_run_end, why_a_job_failed_is_said_with_the_cause_at_the_end_of_a_long_
 Test(plan_run_end, a_submitter_that_never_reached_the_jobmanager_has_failed)
 {
     fails_unheard(SAVEPOINTS, "{\"running\":{}}",
-                    "Aborted: no answer of the JobManager at c:8081 within 600 s.");
+                  "Aborted: no answer of the JobManager at c:8081 within 600 s.");
     cr_expect_str_eq(job_state(&s), "Failed");
 }
 
