@@ -10,7 +10,8 @@
 
 enum {
     BODY_MAX_BYTES = 3 * 1024 * 1024, /* what the API server takes for an object, twice */
-    CONNECTIONS = 128,
+    CONNECTIONS = 400, /* one address may have 300 of them: an API server has up to 200 writes under
+                          way (kube-apiserver --max-mutating-requests-inflight) */
     IDLE_S = 100, /* an API server keeps idle connections for 90 s: it is to close them, not to find
                      them closed */
     CHECK_MS = 10 * 1000,

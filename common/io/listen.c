@@ -7,7 +7,7 @@
 
 #include "common/base/str.h"
 
-enum { BACKLOG = 128, HOST_MAX = 256 };
+enum { BACKLOG = 512, HOST_MAX = 256 };
 
 /* "host:port" apart. An empty host is every interface, by an IPv6 socket that also takes IPv4. */
 static int split(const char *addr, char host[HOST_MAX], const char **port, struct error *err)
