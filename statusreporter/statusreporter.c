@@ -24,8 +24,6 @@ enum {
      * cluster can wait longest: its children are made meanwhile. */
     LOOK_FIRST_MS = 300,
     LOOK_FIRST_MAX_MS = 5000,
-    NEW_QUIET_MS = 500, /* without news of new clusters: they are made */
-    NEW_MAX_MS = 8000,
     LOOK_PAUSE_MS = 50,
     BUSY_CLUSTERS = 16, /* fewer aren't load */
     LOOK_PAUSE_BUSY_MS = 200,
@@ -130,8 +128,6 @@ static void note_change(struct statusreporter *sr, const struct changed_cluster 
     t->changed_ms = time_monotonic_ms();
     if (!t->seen_ms)
         t->seen_ms = t->changed_ms;
-    if (!t->looked_ms)
-        sr->new_ms = t->changed_ms;
     if (!t->open_row)
         t->open_row = c->row;
     statusreporter_due(sr, t, look_delay(sr, t));
@@ -269,20 +265,9 @@ static void look_at(struct statusreporter *sr, struct tracked *t, int64_t now)
     statusreporter_due(sr, t, RETRY_MS);
 }
 
-/* While many clusters are new, the API server's time is for their children. */
-static bool lets_new_ones_form(const struct statusreporter *sr, const struct tracked *t, bool busy,
-                               int64_t now)
-{
-    const struct common_config *common = &sr->config->common;
-
-    return busy && !t->looked_ms && !common->once && !common->dry_run &&
-           now < sr->new_ms + NEW_QUIET_MS && now < t->seen_ms + NEW_MAX_MS;
-}
-
 static void look_at_due(struct statusreporter *sr)
 {
     int64_t now = time_monotonic_ms();
-    bool busy = statusreporter_is_busy(sr);
     struct tracked *t, *next;
     int looks = 0;
 
@@ -293,9 +278,7 @@ static void look_at_due(struct statusreporter *sr)
             continue;
         if (t->open_row)
             sr->waiting++;
-        if (lets_new_ones_form(sr, t, busy, now))
-            arrange(sr, now + NEW_QUIET_MS);
-        else if (t->due_ms <= now && looks++ < LOOKS_AT_ONCE)
+        if (t->due_ms <= now && looks++ < LOOKS_AT_ONCE)
             look_at(sr, t, now); /* may free it */
         else
             arrange(sr, t->due_ms);

@@ -34,7 +34,6 @@ struct statusreporter {
     int64_t told_row; /* up to here an earlier run has read: ends of clusters were told */
     int64_t read_ms; /* when the journal was read last (monotonic) */
     int waiting; /* clusters with changes that aren't looked at yet */
-    int64_t new_ms; /* the last news of clusters that were never looked at (monotonic) */
     int64_t reports; /* clusters looked at, for the metrics */
     int64_t failures; /* looks and writes that failed, for --once */
     bool leads; /* this suite holds the Lease (or nothing is written anyway) */
