@@ -12,9 +12,16 @@ from pathlib import Path
 from tests.bench.measure import Figure, each, pss, wait_quiet
 from tests.bench.scripted import Scripted, scripted
 from tests.lib.daemons import Daemons
+from tests.lib.kube import CONTROL
 from tests.lib.testing import wait_for
 
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
+
+Seen = tuple[float, dict[str, float], int]  # when (s), memory of each daemon, open files of all
+
+
+def middle(seen: list[Seen]) -> tuple[float, float]:
+    """Memory and open files."""
+    return statistics.median(sum(x[1].values()) for x in seen), statistics.median(x[2] for x in seen)
 
 
 def open_files(daemons: Daemons) -> int:
@@ -74,17 +81,14 @@ def bench(quick: bool) -> Iterator[Figure]:
         s.create(names)
         churn = Churn(s, names)
         began = time.monotonic()
-        seen: list[tuple[float, dict[str, float], int]] = []
+        seen: list[Seen] = []
         while time.monotonic() - began < minutes * 60:
             churn.round()
             wait_quiet(daemons, 1)
             seen.append((time.monotonic() - began, pss(daemons), open_files(daemons)))
     # The first quarter fills caches and pools.
-    warm = [x for x in seen if x[0] >= minutes * 15][:5] or seen[:1]
-    last = seen[-5:]
-    of = {"warm": warm, "last": last}
-    memory = {k: statistics.median(sum(x[1].values()) for x in v) for k, v in of.items()}
-    yield Figure("memory at the end, PSS of five daemons", memory["last"], "MB", 1.15, memory["warm"], "after a quarter",
-                 note=f"{minutes:g} minutes, {churn.acts} acts on {len(names)} clusters; {each(last[-1][1])}")
-    yield Figure("open files at the end", statistics.median(x[2] for x in last), "", 1.15,
-                 statistics.median(x[2] for x in warm), "after a quarter")
+    memory_before, files_before = middle([x for x in seen if x[0] >= minutes * 60 / 4][:5] or seen[:1])
+    memory, files = middle(seen[-5:])
+    yield Figure("memory at the end, PSS of five daemons", memory, "MB", 1.15, memory_before, "after a quarter",
+                 note=f"{minutes:g} minutes, {churn.acts} acts on {len(names)} clusters; {each(seen[-1][1])}")
+    yield Figure("open files at the end", files, "", 1.15, files_before, "after a quarter")

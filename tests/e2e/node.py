@@ -21,12 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib.cluster import Cluster  # noqa: E402
 from tests.lib.daemons import ALL, SANITIZER, bin_dir, is_sanitized  # noqa: E402
-from tests.lib.kube import ApiError, Kube, load_yaml  # noqa: E402
+from tests.lib.kube import CONTROL, ApiError, Kube, load_yaml  # noqa: E402
 from tests.lib.testing import check, check_equal, fail, wait_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "flink-operator-system"
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 # Most of what a test costs is JVMs that start: what they would gain by compiling better they don't live to see.
 QUICK_JVM = [{"name": "JAVA_TOOL_OPTIONS", "value": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"}]
 START_S = 240  # JVMs on a busy machine: how long a cluster may take to run its job

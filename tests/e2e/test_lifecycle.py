@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.node import Fc, Node, check, check_equal, node, start, wait_for  # noqa: E402
 from tests.lib import testing  # noqa: E402
+from tests.lib.kube import CONTROL  # noqa: E402
 from tests.lib.testing import hold, test  # noqa: E402
 
 RESTARTS = {"restartPolicy": "FromSavepointOnFailure", "maxStateAgeToRestoreSeconds": 3600}
@@ -36,7 +37,7 @@ def test_a_savepoint_is_taken_on_request_and_cancel_stops_the_job_with_its_state
         check_equal(fc.state, "Cancelled", "job")
         check(fc.job["finalSavepoint"] and fc.job["savepointLocation"] != location, f"no final savepoint: {fc.job}")
         check_equal(fc.running_jobs(), [], "running jobs")
-        check_equal(fc.object["metadata"].get("annotations", {}).get("flinkclusters.flinkoperator.k8s.io/user-control"),
+        check_equal(fc.object["metadata"].get("annotations", {}).get(CONTROL),
                     None, "the request")
         fc.check_nothing_lost()
         said = {"StatusUpdate", "SavepointTriggered", "SavepointCreated", "ControlRequested", "ControlSucceeded"}

@@ -25,10 +25,9 @@ from tests.lib.cluster import Cluster
 from tests.lib.controllers import Controllers
 from tests.lib.daemons import SUITE, Daemons, fail_bin_dir, log_dir
 from tests.lib.fake_flink import FakeFlink, FlinkAt
-from tests.lib.kube import ApiError, Kube, Object
+from tests.lib.kube import CONTROL, ApiError, Kube, Object
 from tests.lib.testing import add_case, check, check_equal, hold, skip, wait_for
 
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 PASSES = int(os.environ.get("CRASH_PASSES", 2))
 WAIT_S = 60
 

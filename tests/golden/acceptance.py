@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden.differences import Quirked, at, children_wait, goes_on, waits
-from tests.lib.kube import Object, load_yaml
+from tests.lib.kube import CONTROL, Object, load_yaml
 
 CRD = Path(__file__).parents[2] / "deploy/crd/flinkclusters.yaml"
 
@@ -109,7 +109,6 @@ LEFT_ALONE = {
 SUBMITTERS = {("job", key) for key in (
     "affinity", "classPath", "hostAliases", "initContainers", "jarFile", "noLoggingToStdout", "nodeSelector", "podAnnotations",
     "podLabels", "pyFile", "pyFiles", "pyModule", "resources", "securityContext", "tolerations", "volumeMounts", "volumes")}
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 
 
 def changes(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -13,10 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.common import World, world
 from tests.lib import testing
 from tests.lib.cluster import ROOT
-from tests.lib.kube import load_all_yaml
+from tests.lib.kube import CONTROL, load_all_yaml
 from tests.lib.testing import check, check_equal, wait_for
 
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 
 
 def run(w: World, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

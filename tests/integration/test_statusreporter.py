@@ -19,9 +19,9 @@ from tests.integration.common import Object, World, world
 from tests.lib import testing
 from tests.lib.cluster import ROOT
 from tests.lib.daemons import fail_bin_dir
+from tests.lib.kube import CONTROL
 from tests.lib.testing import check, check_equal, hold, skip, test, wait_for
 
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 
 
 def session_spec() -> Object:

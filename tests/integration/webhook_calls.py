@@ -13,12 +13,11 @@ from typing import Any
 
 from tests.integration.common import Object, World, world
 from tests.lib.daemons import OPERATOR_NS, WEBHOOK_PORT, Daemons
-from tests.lib.kube import ApiError
+from tests.lib.kube import CONTROL, ApiError
 from tests.lib.testing import check_equal, fail
 
 HOST = f"flink-operator-webhook-service.{OPERATOR_NS}.svc"
 VALIDATE = "/validate-flinkoperator-k8s-io-v1beta1-flinkcluster"
-CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"
 
 
 def session(**spec: Any) -> Object:

@@ -20,6 +20,8 @@ import yaml
 
 Object = dict[str, Any]
 
+CONTROL = "flinkclusters.flinkoperator.k8s.io/user-control"  # what a user asks for by annotation
+
 # kind -> (API path, plural)
 KINDS: dict[str, tuple[str, str]] = {
     "Namespace": ("/api/v1", "namespaces"),

@@ -23,6 +23,23 @@ static void cancel_with_savepoint(void)
     stopped_at(&s, "file:///s/9");
 }
 
+/* The update that was just asked for stops the job, and its new run is submitted. Returns the
+ * status that doesn't tell of that run yet. */
+static cJSON *submit_update(void)
+{
+    cJSON *before;
+
+    settle(&s);
+    flink_lists(&s, job_id(&s), "FINISHED");
+    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
+    record_status(&s);
+    cr_assert_str_eq(job_state(&s), "Updating");
+    before = json_copy(json_get(s.snapshot.cluster, "status"));
+    settle(&s);
+    cr_assert_str_eq(job_state(&s), "Deploying");
+    return before;
+}
+
 Test(plan_state, no_savepoint_takes_the_place_of_one_whose_outcome_is_not_recorded)
 {
     scenario_init(&s, SAVEPOINTS);
@@ -124,14 +141,7 @@ Test(plan_state, a_run_that_was_stopped_before_the_status_told_of_it_keeps_its_s
     scenario_init(&s, SAVEPOINTS);
     run(&s);
     change_args(&s, "[\"--new\"]");
-    settle(&s);
-    flink_lists(&s, job_id(&s), "FINISHED");
-    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
-    record_status(&s);
-    cr_assert_str_eq(job_state(&s), "Updating");
-    before = json_copy(json_get(s.snapshot.cluster, "status"));
-    settle(&s);
-    cr_assert_str_eq(job_state(&s), "Deploying");
+    before = submit_update();
     str_copy(second, sizeof second, job_id(&s));
     flink_lists(&s, second, "RUNNING");
     json_set(s.snapshot.cluster, "status", TAKE(before));
@@ -353,14 +363,7 @@ Test(plan_state, the_components_of_a_submission_that_a_reverted_spec_overtook_ar
     scenario_init(&s, SAVEPOINTS);
     run(&s);
     json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20-new");
-    settle(&s);
-    flink_lists(&s, job_id(&s), "FINISHED");
-    trigger_completes(&s, "{\"completed\":true,\"location\":\"file:///s/1\"}");
-    record_status(&s);
-    cr_assert_str_eq(job_state(&s), "Updating");
-    before = json_copy(json_get(s.snapshot.cluster, "status"));
-    settle(&s);
-    cr_assert_str_eq(job_state(&s), "Deploying");
+    before = submit_update();
     json_set(s.snapshot.cluster, "status", TAKE(before)); /* it doesn't tell of the run yet */
     json_set_str(s.snapshot.cluster, "spec.image.name", "flink:1.20");
     make_plan(&s);
